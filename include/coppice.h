@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* coppice.h - everything that Coppice offers, in one include. */
+#ifndef COPPICE_H
+#define COPPICE_H
+
+#include <coppice/addr.h>
+#include <coppice/alloc.h>
+#include <coppice/base.h>
+#include <coppice/cancel.h>
+#include <coppice/clock.h>
+#include <coppice/dump.h>
+#include <coppice/error.h>
+#include <coppice/fd.h>
+#include <coppice/loop.h>
+#include <coppice/scope.h>
+#include <coppice/socket.h>
+#include <coppice/task.h>
+
+#endif
