@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+#
+# Which files make the library on this platform. Sets COPPICE_SOURCES,
+# COPPICE_PROCESSOR and COPPICE_PUBLIC_HEADERS.
+#
+# A platform is chosen by file, and this table is the one place where it is
+# chosen: a file that is listed here is compiled only where its row matches
+# ("*" matches everything); any other .c file of a layer is portable.
+
+set(COPPICE_PLATFORM_TABLE
+# file                       processor  system
+  "arch/x86_64/switch.S      x86_64     *"
+  "arch/aarch64/switch.S     aarch64    *"
+  "src/poll/epoll.c          *          Linux"
+)
+
+# The layers that make libcoppice, lowest first. hook and http are libraries of
+# their own.
+set(COPPICE_LAYERS
+  base core poll sync offload io event runtime debug testing)
+
+# The names under which systems know the processors that we have a switch for.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  set(COPPICE_PROCESSOR x86_64)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
+  set(COPPICE_PROCESSOR aarch64)
+else()
+  message(FATAL_ERROR
+    "Coppice has no stack switch for '${CMAKE_SYSTEM_PROCESSOR}': write "
+    "arch/<processor>/switch.S to the contract in arch/switch.h, and add it "
+    "to the table in cmake/sources.cmake")
+endif()
+
+set(COPPICE_SOURCES "")
+foreach(_layer IN LISTS COPPICE_LAYERS)
+  file(GLOB _files CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${_layer}/*.c")
+  list(APPEND COPPICE_SOURCES ${_files})
+endforeach()
+
+foreach(_row IN LISTS COPPICE_PLATFORM_TABLE)
+  if(NOT _row MATCHES "^([^ ]+) +([^ ]+) +([^ ]+)$")
+    message(FATAL_ERROR "cmake/sources.cmake: bad row '${_row}'")
+  endif()
+  set(_file "${PROJECT_SOURCE_DIR}/${CMAKE_MATCH_1}")
+  set(_processor "${CMAKE_MATCH_2}")
+  set(_system "${CMAKE_MATCH_3}")
+  list(REMOVE_ITEM COPPICE_SOURCES "${_file}")
+  if((_processor STREQUAL "*" OR _processor STREQUAL COPPICE_PROCESSOR)
+     AND (_system STREQUAL "*" OR _system STREQUAL CMAKE_SYSTEM_NAME))
+    list(APPEND COPPICE_SOURCES "${_file}")
+  endif()
+endforeach()
+
+file(GLOB COPPICE_PUBLIC_HEADERS CONFIGURE_DEPENDS
+  "${PROJECT_SOURCE_DIR}/include/coppice/*.h")
+
+unset(_files)
+unset(_file)
+unset(_processor)
+unset(_system)
