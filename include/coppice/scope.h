@@ -69,7 +69,7 @@ CO_API co_scope *co__scope_timeout(co_scope *scope, co_time ns);
 CO_API co_scope *co__scope_deadline(co_scope *scope, co_time at);
 CO_API co_scope *co__scope_shield(co_scope *scope, co_time unused);
 CO_API void co__scope_leave(co_scope *scope);
-static inline void co__scope_leavep(co_scope **scope)
+CO__UNUSED static inline void co__scope_leavep(co_scope **scope)
 {
     co__scope_leave(*scope);
 }

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* base/compiler.h - what the compilers of this library can be told. */
+#ifndef CO_BASE_COMPILER_H
+#define CO_BASE_COMPILER_H
+
+#include <stddef.h>
+
+#define CO_LIKELY(x)   __builtin_expect(!!(x), 1)
+#define CO_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+#define CO_NOINLINE __attribute__((noinline))
+#define CO_INLINE   static inline __attribute__((always_inline))
+#define CO_NORETURN __attribute__((noreturn))
+#define CO_COLD     __attribute__((cold, noinline))
+
+/* Thread-locals of this library: one load off the thread pointer. */
+#define CO_TLS _Thread_local __attribute__((tls_model("initial-exec")))
+
+#define CO_CACHE_LINE 64
+
+#define CO_CONTAINER_OF(ptr, type, member)                                     \
+    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+#define CO_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+#endif

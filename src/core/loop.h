@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/loop.h - a loop's state. It is touched by its own thread alone, but for
+ * the inbox.
+ */
+#ifndef CO_CORE_LOOP_H
+#define CO_CORE_LOOP_H
+
+#include <coppice/loop.h>
+
+#include "base/compiler.h"
+#include "core/inbox.h"
+#include "core/poller.h"
+#include "core/task.h"
+#include "core/timer.h"
+
+#include <signal.h>
+
+/* Switches between two looks at the clock, and how long without a poll. */
+#define CO__SLICE       61
+#define CO__POLL_PERIOD (20 * CO_US)
+/* Operations that did not park, and how long, before a task gives way. */
+#define CO__BUDGET      128
+#define CO__BUDGET_LOOK 16
+#define CO__BUDGET_TIME (100 * CO_US)
+
+struct co__fd_table;
+struct co__stack_pool;
+
+struct co_loop {
+    /* What a switch touches. */
+    struct co_task *self; /* the running task, or &root */
+    struct co_task **queue; /* ring of ready tasks; room for every task */
+    uint32_t head;          /* free-running; head == tail: empty */
+    uint32_t tail;
+    uint32_t mask;          /* entries - 1 */
+    int32_t slice;          /* switches until the next look at the clock */
+    int32_t budget;         /* operations until the running task gives way */
+    uint32_t flags;
+    co_time now;            /* the time as of the last look */
+
+    /* What a turn touches. */
+    co_time polled;         /* when the reactor was last asked */
+    co_time stint;          /* when the budget's clock was first looked at */
+    const struct co__poller_ops *poller_ops;
+    struct co__poller *poller;
+    struct co__fd_table *fds;
+    struct co__stack_pool *pool;
+    struct co_task *until;   /* the run ends with this task */
+    struct co_task *caller;  /* the callback task; NULL before the first call */
+    uint32_t batch;          /* embedded: tasks left in this turn */
+    uint32_t alive;          /* tasks that have not ended */
+    uint32_t held;           /* control blocks in use, ended ones too */
+    size_t stack_size;
+    co_time trimmed;         /* when warm stacks were last looked at */
+    uint32_t id;             /* in the process-wide descriptor table */
+    int debug;
+    int sigpipe_was_pending;
+    sigset_t old_mask;       /* the thread's, restored after a run */
+
+    struct co__timers timers;
+    struct co__inbox inbox;
+    struct co_task root;     /* the thread's own stack, while the loop runs */
+};
+
+/* The loop that runs on this thread. */
+extern CO_TLS struct co_loop *co__loop;
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/poller.h - the contract between a loop and its reactor backend.
+ *
+ * A backend is one const table. It reports readiness and nothing else: it
+ * neither reads nor switches tasks. All calls come from the loop's thread,
+ * except wake.
+ *
+ * Two kinds of registration:
+ *  - watch: once for a descriptor's life, edge-triggered, both directions. An
+ *    edge that happened before watch is reported too.
+ *  - arm: one event for a descriptor that is not ours, in the given directions;
+ *    it is to be armed again after each event. Arming again replaces the mask.
+ * What is registered carries the slot's generation, and an event whose
+ * generation is not the slot's any more is dropped by co__fd_ready.
+ */
+#ifndef CO_CORE_POLLER_H
+#define CO_CORE_POLLER_H
+
+#include <coppice/base.h>
+
+struct co_loop;
+
+/* Event masks. */
+#define CO__POLL_IN    0x01u /* readable, or the peer ended its side */
+#define CO__POLL_OUT   0x02u /* writable */
+#define CO__POLL_RDHUP 0x04u /* the peer ended its side: a FIN is queued */
+#define CO__POLL_HUP   0x08u
+#define CO__POLL_ERR   0x10u
+#define CO__POLL_PRI   0x20u
+
+struct co__poller; /* one a loop; the backend's own */
+
+struct co__poller_ops {
+    const char *name;
+
+    /* Make one for a loop: 0 with *out, -ENOSYS if the kernel lacks it,
+     * -EMFILE, -ENFILE, -ENOMEM. */
+    int (*open)(struct co_loop *loop, struct co__poller **out);
+    void (*close)(struct co__poller *poller);
+
+    /* 0, or -EPERM (always ready: a regular file), -EBADF, -EEXIST, -ENOMEM,
+     * -ENOSPC. */
+    int (*watch)(struct co__poller *poller, int fd, uint32_t gen);
+    /* 0, or -EPERM, -EBADF, -ENOMEM, -ENOSPC. */
+    int (*arm)(struct co__poller *poller, int fd, uint32_t gen, uint32_t mask);
+    /* Forget a descriptor, registered either way; harmless if it is not. */
+    void (*unwatch)(struct co__poller *poller, int fd);
+
+    /* Wait until an event, a wake, or the deadline, a point in time (0: do not
+     * wait; CO_NEVER: no limit), and call co__fd_ready for each event. Returns
+     * how many events were reported; a signal ends the wait early. */
+    int (*wait)(struct co__poller *poller, co_time now, co_time deadline);
+
+    /* End a wait, the current or the next one. Any thread, async-signal-safe,
+     * allocates nothing; many wakes may become one. */
+    void (*wake)(struct co__poller *poller);
+
+    /* A descriptor that is readable when wait(0) would report something. */
+    int (*fd)(const struct co__poller *poller);
+    /* After fork in the child: free the memory and our descriptors, without
+     * touching what the parent registered. */
+    void (*abandon)(struct co__poller *poller);
+};
+
+/* The backend's report, called from within wait(). Implemented by the loop:
+ * hands it to the slot of the descriptor. */
+void co__fd_ready(struct co_loop *loop, int fd, uint32_t gen, uint32_t mask);
+
+/* The backends of this build, best first; ends with NULL. */
+extern const struct co__poller_ops *const co__pollers[];
+
+#endif

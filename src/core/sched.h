@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/sched.h - what everything that waits is built from.
+ *
+ * A call that may suspend has this form:
+ *
+ *     struct co__here h;
+ *     if (!co__here(&h))                outside a task: block the thread
+ *         return ...;
+ *     r = co__enter(h.loop, h.task);    pending cancel, expired scope, budget
+ *     if (r < 0)
+ *         return r;                     having tried nothing
+ *     ... try; if it would block:
+ *     co__waitlist_push(&thing->waiters, &w, h.task);
+ *     r = co__park(h.loop, h.task, CO__WAIT_THING);
+ *     co__waitlist_remove(&w);
+ *
+ * co__park returns the value that co__wake passed, or -ECANCELED, -ETIMEDOUT if
+ * that came first, or -EPERM at once in a loop callback.
+ */
+#ifndef CO_CORE_SCHED_H
+#define CO_CORE_SCHED_H
+
+#include "core/loop.h"
+#include "core/task.h"
+#include "core/waitlist.h"
+
+#include <errno.h>
+
+/* The running task and its loop, read once. */
+struct co__here {
+    struct co_loop *loop;
+    struct co_task *task;
+};
+
+/* Fill *here; 0 outside a task. */
+CO_INLINE int co__here(struct co__here *here)
+{
+    here->loop = co__loop;
+    if (CO_UNLIKELY(!here->loop))
+        return 0;
+    here->task = here->loop->self;
+    return 1;
+}
+
+/* See above. Yields by itself when the task has had its share. */
+int co__enter_slow(struct co_loop *loop, struct co_task *task);
+CO_INLINE int co__enter(struct co_loop *loop, struct co_task *task)
+{
+    if (CO_UNLIKELY(task->chain.due <= loop->now || --loop->budget <= 0))
+        return co__enter_slow(loop, task);
+    return 0;
+}
+
+/* Wait until woken. */
+int co__park(struct co_loop *loop, struct co_task *task,
+             enum co__wait_reason reason);
+/* The same with a deadline of the wait's own, which gives 0. */
+int co__park_until(struct co_loop *loop, struct co_task *task,
+                   enum co__wait_reason reason, co_time until);
+
+/*
+ * Make a parked task of this loop ready, and co__park return value. Returns 1,
+ * or 0 if it is ready already, and then nothing was handed over.
+ */
+int co__wake(struct co_task *task, int value);
+
+/* Wake the first waiter that can be woken. It stays linked. Returns 1 or 0. */
+static inline int co__waitlist_wake(struct co__waitlist *list, int value)
+{
+    for (struct co__waiter *w = list->head; w; w = w->next)
+        if (co__wake(w->task, value))
+            return 1;
+    return 0;
+}
+
+/* Wake and unlink all. */
+void co__waitlist_wake_all(struct co__waitlist *list, int value);
+
+#endif

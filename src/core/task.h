@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/task.h - a task's control block. It sits at the top of the task's own
+ * stack, in the one page that a parked task keeps, and its memory stays a
+ * control block for as long as the slab is mapped, so a stale handle reads
+ * state == FREE or another task, never foreign memory.
+ */
+#ifndef CO_CORE_TASK_H
+#define CO_CORE_TASK_H
+
+#include <coppice/task.h>
+
+#include "base/compiler.h"
+#include "base/sanitize.h"
+#include "core/scope.h"
+#include "core/timer.h"
+
+struct co_loop;
+struct co__slab;
+
+enum co__task_state {
+    CO__TASK_FREE = 0, /* the stack waits for reuse */
+    CO__TASK_READY,    /* in the run queue, or running (loop->self) */
+    CO__TASK_PARKED,   /* waits; `reason` says for what */
+    CO__TASK_DONE,     /* has ended; the handle is still held */
+};
+
+/* What a parked task waits for; the dump prints it. */
+enum co__wait_reason {
+    CO__WAIT_NONE = 0,
+    CO__WAIT_SLEEP,
+    CO__WAIT_JOIN,
+    CO__WAIT_FD_READ,
+    CO__WAIT_FD_WRITE,
+    CO__WAIT_FD_ANY,
+    CO__WAIT_CALLS, /* the callback task, for its next call */
+    CO__WAIT_REASON_COUNT,
+};
+
+enum co__task_flag {
+    CO__FLAG_DETACHED = 1u << 0, /* nobody joins it */
+    CO__FLAG_CALLBACK = 1u << 1, /* the loop's own task: must not suspend */
+    CO__FLAG_ENTERED = 1u << 2,  /* `sp` is inside co__task_entry: reuse it */
+    CO__FLAG_DEEP = 1u << 3,     /* freed since its deep pages were given back */
+};
+
+struct co_task {
+    /* What a switch touches. */
+    void *sp; /* saved stack pointer; stale while it runs */
+    struct co__chain chain;
+    int32_t value; /* what its co__park returns */
+    uint8_t state;
+    uint8_t reason; /* valid while parked */
+    uint8_t flags;
+    uint8_t size_class;
+    struct co_loop *loop;    /* NULL while free */
+    struct co_task *joiner;  /* the task that joins it */
+
+    /* What start and end touch. */
+    co_task_fn fn;
+    void *arg;
+    const char *site;
+    struct co_task *next_free; /* warm list; valid while free */
+    struct co__slab *slab;
+    int32_t result; /* valid when done */
+    int32_t wait_fd; /* valid while parked for a descriptor */
+    uint64_t id;    /* unique in the process, never 0 */
+
+    /* What waiting with a limit touches. */
+    co_time until; /* its own deadline (sleep); CO_NEVER: none */
+    co_time since; /* when it parked */
+    struct co__timer timer;
+
+    /* For people. */
+    struct co_task *parent; /* who spawned it; valid if its id is parent_id */
+    uint64_t parent_id;
+    char name[CO_TASK_NAME_MAX + 1];
+
+    struct co__fiber fiber; /* the sanitizers' view; empty in plain builds */
+};
+
+#endif

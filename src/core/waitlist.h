@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/waitlist.h - who waits for a thing, first come, first served.
+ *
+ * A waiter lives on the stack of the waiting task and is unlinked on every way
+ * out of the waiting function. Being woken does not unlink: a waiter that has
+ * been made ready stays where it is until its task has run, so that a newcomer
+ * sees it and queues behind it. Waking passes over tasks that are ready
+ * already (cancelled in the same turn, say), so nothing is granted to a task
+ * that will not take it.
+ */
+#ifndef CO_CORE_WAITLIST_H
+#define CO_CORE_WAITLIST_H
+
+#include "base/assert.h"
+
+struct co_task;
+struct co__waitlist;
+
+struct co__waiter {
+    struct co__waiter *next;
+    struct co__waiter *prev;
+    struct co__waitlist *list; /* NULL: not linked */
+    struct co_task *task;      /* valid while linked */
+};
+
+/* All-zero bytes are an empty list. */
+struct co__waitlist {
+    struct co__waiter *head;
+    struct co__waiter *tail;
+};
+
+static inline int co__waitlist_empty(const struct co__waitlist *list)
+{
+    return !list->head;
+}
+
+static inline void co__waitlist_push(struct co__waitlist *list,
+                                     struct co__waiter *waiter,
+                                     struct co_task *task)
+{
+    waiter->task = task;
+    waiter->list = list;
+    waiter->next = NULL;
+    waiter->prev = list->tail;
+    if (list->tail)
+        list->tail->next = waiter;
+    else
+        list->head = waiter;
+    list->tail = waiter;
+}
+
+/* Unlink a waiter; nothing happens if somebody has done so already. */
+static inline void co__waitlist_remove(struct co__waiter *waiter)
+{
+    struct co__waitlist *list = waiter->list;
+
+    if (!list)
+        return;
+    if (waiter->prev)
+        waiter->prev->next = waiter->next;
+    else
+        list->head = waiter->next;
+    if (waiter->next)
+        waiter->next->prev = waiter->prev;
+    else
+        list->tail = waiter->prev;
+    waiter->list = NULL;
+}
+
+#endif
