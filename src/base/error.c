@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#include <coppice/error.h>
+
+#include <string.h>
+
+const char *co_error_name(int error)
+{
+    const char *name;
+
+    if (error == 0)
+        return "OK";
+    name = strerrorname_np(error < 0 ? -error : error);
+    return name ? name : "E?";
+}
+
+const char *co_version(void)
+{
+    return CO__STR(COPPICE_VERSION_MAJOR) "." CO__STR(
+        COPPICE_VERSION_MINOR) "." CO__STR(COPPICE_VERSION_PATCH);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/stack.h - where tasks' stacks, and with them their control blocks, come
+ * from. One pool belongs to one loop at a time; a thread keeps one between
+ * loops. See stack.c for how.
+ */
+#ifndef CO_CORE_STACK_H
+#define CO_CORE_STACK_H
+
+#include <coppice/dump.h>
+
+#include "core/task.h"
+
+#define CO__STACK_SIZE_DEFAULT ((size_t)256 << 10)
+
+struct co__stack_pool;
+
+/* Some consecutive stacks. Descriptors are never freed, only reused, so that a
+ * signal handler may read the list of them at any time. */
+struct co__slab {
+    struct co__slab *next;     /* of the pool's size class */
+    struct co__slab *next_any; /* of all in the process; never changes */
+    char *base;                /* NULL: the descriptor is unused */
+    size_t stride;             /* bytes a stack, its guard included */
+    uint32_t count;
+    uint32_t used;             /* stacks below this index were used */
+    uint32_t *cold;            /* indexes of trimmed stacks; NULL: none yet */
+    uint32_t cold_count;
+    int lsan_root;
+    struct co__stack_pool *pool;
+};
+
+/* This thread's kept pool, or a new one; NULL: no memory. */
+struct co__stack_pool *co__stack_pool_get(void);
+/* Give back a pool none of whose stacks is in use. */
+void co__stack_pool_put(struct co__stack_pool *pool);
+
+/* The size class for a stack of at least `bytes`; < 0: -EINVAL. */
+int co__stack_class(size_t bytes);
+size_t co__stack_class_bytes(unsigned size_class);
+
+/*
+ * A control block on a stack of its own, state FREE, with sp set up to run the
+ * loop's task entry (or reusing it: CO__FLAG_ENTERED); NULL with errno ENOMEM.
+ */
+struct co_task *co__stack_take(struct co__stack_pool *pool,
+                               unsigned size_class);
+/* Give it back; the caller may still be running on it until it switches. */
+void co__stack_give(struct co__stack_pool *pool, struct co_task *task);
+
+/* Called when the loop has nothing to do: give deep pages of warm stacks, and
+ * warm stacks that are too many, back; a bounded amount of work. Returns how
+ * many stacks were touched. */
+unsigned co__stack_pool_idle(struct co__stack_pool *pool);
+/* All of it. */
+unsigned co__stack_pool_trim(struct co__stack_pool *pool);
+
+/* Each control block that is not FREE, until visit returns nonzero. */
+int co__stack_pool_each(struct co__stack_pool *pool,
+                        int (*visit)(struct co_task *task, void *arg),
+                        void *arg);
+
+void co__stack_pool_stats(const struct co__stack_pool *pool,
+                          co_stack_stats *stats);
+
+/*
+ * Whose stack an address is on, or NULL; *in_guard tells whether it is in the
+ * guard below. Async-signal-safe.
+ */
+struct co_task *co__stack_owner(const void *address, int *in_guard);
+
+/* Lowest usable address of a task's stack; its highest is the task itself. */
+char *co__stack_bottom(const struct co_task *task);
+
+#endif
