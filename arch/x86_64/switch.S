@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* arch/x86_64/switch.S - see arch/switch.h for the contract, frame.h for the
+ * picture of the frame.
+ */
+#include "arch/asm.h"
+#include "arch/x86_64/frame.h"
+
+/* int co__switch(void **from: rdi, void *to: rsi, int value: edx)
+ *
+ * The frame looks the same on both stacks, so that the rules for the unwinder
+ * hold on either side of the line that changes rsp. */
+co_function co__switch
+    endbr64
+    push    %rbp
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset rbp, 0
+    push    %rbx
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset rbx, 0
+    push    %r12
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r12, 0
+    push    %r13
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r13, 0
+    push    %r14
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r14, 0
+    push    %r15
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r15, 0
+    sub     $CO__FRAME_R15, %rsp
+    .cfi_adjust_cfa_offset CO__FRAME_R15
+    stmxcsr CO__FRAME_MXCSR(%rsp)
+    fnstcw  CO__FRAME_X87_CW(%rsp)
+
+    mov     %rsp, (%rdi)
+    mov     %rsi, %rsp
+    mov     %edx, %eax
+
+    ldmxcsr CO__FRAME_MXCSR(%rsp)
+    fldcw   CO__FRAME_X87_CW(%rsp)
+    add     $CO__FRAME_R15, %rsp
+    .cfi_adjust_cfa_offset -CO__FRAME_R15
+    pop     %r15
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore r15
+    pop     %r14
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore r14
+    pop     %r13
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore r13
+    pop     %r12
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore r12
+    pop     %rbx
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore rbx
+    pop     %rbp
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore rbp
+    ret
+co_end co__switch
+
+/* void *co__switch_prepare(void *top: rdi, void (*entry)(void *): rsi,
+ *                          void *arg: rdx)
+ *
+ * r13 to r15 of a new context are whatever lay there: nobody reads them. */
+co_function co__switch_prepare
+    endbr64
+    lea     -CO__FRAME_BYTES(%rdi), %rax
+    lea     CO_LOCAL(entry)(%rip), %rcx
+    stmxcsr CO__FRAME_MXCSR(%rax)
+    fnstcw  CO__FRAME_X87_CW(%rax)
+    mov     %rdx, CO__FRAME_R12(%rax)
+    mov     %rsi, CO__FRAME_RBX(%rax)
+    movq    $0, CO__FRAME_RBP(%rax)
+    mov     %rcx, CO__FRAME_PC(%rax)
+    ret
+co_end co__switch_prepare
+
+/* Where a new context begins: co__switch returns to the label. Unwinders look
+ * for the rules of a return address one byte before it, since a call may be a
+ * function's last instruction; the nop makes that byte ours even before the
+ * first instruction has run. No endbr64: only `ret` comes here. */
+co_function co__switch_entry
+    .cfi_def_cfa rsp, 0
+    .cfi_undefined rip
+    nop
+CO_LOCAL(entry):
+    mov     %r12, %rdi
+    call    *%rbx
+    ud2
+co_end co__switch_entry
+
+/* void co__switch_unwind(void *sp: rdi, void (*fn)(void *): rsi,
+ *                        void *arg: rdx)
+ *
+ * While fn runs, rbx points to the saved frame (fn keeps it, and the unwinder
+ * knows how), and the rules describe that frame in place of our own. */
+co_function co__switch_unwind
+    endbr64
+    push    %rbx
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset rbx, 0
+    mov     %rdi, %rbx
+    mov     %rdx, %rdi
+    .cfi_remember_state
+    .cfi_def_cfa rbx, CO__FRAME_BYTES
+    .cfi_rel_offset r15, CO__FRAME_R15
+    .cfi_rel_offset r14, CO__FRAME_R14
+    .cfi_rel_offset r13, CO__FRAME_R13
+    .cfi_rel_offset r12, CO__FRAME_R12
+    .cfi_rel_offset rbx, CO__FRAME_RBX
+    .cfi_rel_offset rbp, CO__FRAME_RBP
+    .cfi_rel_offset rip, CO__FRAME_PC
+    call    *%rsi
+    .cfi_restore_state
+    pop     %rbx
+    .cfi_def_cfa rsp, 8 /* clang forgets the offset at restore_state */
+    .cfi_restore rbx
+    ret
+co_end co__switch_unwind
+
+co_feature_note 0xc0000002, 1 /* GNU_PROPERTY_X86_FEATURE_1_AND: IBT */
+co_plain_stack_note
