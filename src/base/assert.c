@@ -7,22 +7,36 @@
 #include <string.h>
 #include <unistd.h>
 
-void co__die(const char *format, ...)
-{
-    char line[512];
-    va_list args;
-    size_t n = 0;
-    int r;
+#define PREFIX "coppice: "
 
-    memcpy(line, "coppice: ", 9);
-    va_start(args, format);
-    r = vsnprintf(line + 9, sizeof(line) - 10, format, args);
-    va_end(args);
-    if (r > 0)
+/* One write, so that lines of several threads do not mix. */
+static void say(const char *format, va_list args)
+{
+    char line[512] = PREFIX;
+    size_t n = sizeof(PREFIX) - 1;
+
+    if (vsnprintf(line + n, sizeof(line) - n - 1, format, args) > 0)
         n = strlen(line);
     line[n++] = '\n';
-    /* One write, so that lines of several threads do not mix. */
     if (write(STDERR_FILENO, line, n) < 0)
-        abort();
+        return;
+}
+
+void co__warn(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+}
+
+void co__die(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
     abort();
 }

@@ -19,6 +19,9 @@
 CO_NORETURN void co__die(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 
+/* Print "coppice: <message>" and go on. */
+void co__warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 #define CO_ASSERT(condition)                                                   \
     do {                                                                       \
         if (CO__DEBUG && !(condition))                                         \

@@ -18,6 +18,14 @@
 
 #define CO_CACHE_LINE 64
 
+/* The guard below a stack: compilers probe big frames (-fstack-clash-protection)
+ * every 4 KiB on x86_64 and every 64 KiB on aarch64, so none can jump it. */
+#if defined(__aarch64__)
+#define CO_GUARD_BYTES ((size_t)64 << 10)
+#else
+#define CO_GUARD_BYTES ((size_t)4 << 10)
+#endif
+
 #define CO_CONTAINER_OF(ptr, type, member)                                     \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 

@@ -14,6 +14,7 @@
 #ifdef CO__VALGRIND
 #include <valgrind/valgrind.h>
 #else
+#define RUNNING_ON_VALGRIND            0
 #define VALGRIND_STACK_REGISTER(a, b)  0
 #define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
 #endif
@@ -23,6 +24,11 @@ extern void __lsan_register_root_region(const void *, size_t)
     __attribute__((weak));
 extern void __lsan_unregister_root_region(const void *, size_t)
     __attribute__((weak));
+
+int co__fiber_tracked(void)
+{
+    return CO__SANITIZED || RUNNING_ON_VALGRIND;
+}
 
 void co__fiber_map(struct co__fiber *fiber, void *bottom, size_t size)
 {

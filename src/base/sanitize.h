@@ -41,6 +41,8 @@ struct co__fiber {
     unsigned valgrind_id;
 };
 
+/* Whether co__fiber_map and co__fiber_unmap do anything in this run. */
+int co__fiber_tracked(void);
 /* Called when a task's stack is mapped, starts a task, and is unmapped. */
 void co__fiber_map(struct co__fiber *fiber, void *bottom, size_t size);
 void co__fiber_start(struct co__fiber *fiber);

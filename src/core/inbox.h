@@ -16,11 +16,22 @@ struct co__inbox {
     atomic_int asleep;         /* the loop is in, or about to enter, a wait */
     atomic_int stop;           /* co_loop_stop was called */
     co_call *calls;            /* taken, oldest first; the loop's own */
-    co_call **calls_end;
+    co_call *last; /* the newest of them; valid if there are any */
 };
 
 /* Take what was pushed into `calls`, and return whether there is any. */
 int co__inbox_take(struct co__inbox *inbox);
+
+/* Whether somebody has pushed since the last take. */
+#define co__inbox_flagged(loop)                                                \
+    atomic_load_explicit(&(loop)->inbox.flagged, memory_order_relaxed)
+
+/* Call what was taken, in order. In the callback task. */
+void co__inbox_run(struct co__inbox *inbox);
+
+/* Before a wait: say so. Returns 0 if there is something to take instead. */
+int co__inbox_sleep(struct co__inbox *inbox);
+void co__inbox_awake(struct co__inbox *inbox);
 
 /* Flag the inbox, and end the loop's wait if it is in one. */
 void co__inbox_wake(struct co_loop *loop);

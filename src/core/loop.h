@@ -35,8 +35,10 @@ struct co_loop {
     uint32_t tail;
     uint32_t mask;          /* entries - 1 */
     int32_t slice;          /* switches until the next look at the clock */
-    int32_t budget;         /* operations until the running task gives way */
+    int32_t budget;         /* operations until the next look at its time */
+    uint32_t looks;         /* such looks since the running task started */
     uint32_t flags;
+    uint32_t spawned;       /* tasks so far: their ids */
     co_time now;            /* the time as of the last look */
 
     /* What a turn touches. */
@@ -51,10 +53,12 @@ struct co_loop {
     uint32_t batch;          /* embedded: tasks left in this turn */
     uint32_t alive;          /* tasks that have not ended */
     uint32_t held;           /* control blocks in use, ended ones too */
-    size_t stack_size;
+    unsigned size_class;     /* of stacks, unless a spawn says otherwise */
     co_time trimmed;         /* when warm stacks were last looked at */
     uint32_t id;             /* in the process-wide descriptor table */
     int debug;
+    int overflow_report;
+    atomic_int runs;         /* 1 while a thread runs it */
     int sigpipe_was_pending;
     sigset_t old_mask;       /* the thread's, restored after a run */
 
@@ -63,7 +67,22 @@ struct co_loop {
     struct co_task root;     /* the thread's own stack, while the loop runs */
 };
 
+enum co__loop_flag {
+    CO__LOOP_BATCHED = 1u << 0, /* leave when `batch` tasks have run */
+    CO__LOOP_LEAVE = 1u << 1,   /* leave now: `until` has ended */
+    CO__LOOP_ENDING = 1u << 2,  /* the rest is being cancelled: no spawning */
+    CO__LOOP_STOPPED = 1u << 3, /* co_loop_stop was seen in this run */
+};
+
 /* The loop that runs on this thread. */
 extern CO_TLS struct co_loop *co__loop;
+
+/* What changes with each switch. */
+CO_INLINE void co__loop_hand_over(struct co_loop *loop, struct co_task *to)
+{
+    loop->self = to;
+    loop->budget = CO__BUDGET_LOOK;
+    loop->looks = 0;
+}
 
 #endif

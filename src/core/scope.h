@@ -12,11 +12,14 @@
 
 #include <coppice/scope.h>
 
+struct co_task;
+
 #define CO__DUE_CANCELLED INT64_MIN
 
 struct co__chain {
     co_time due;          /* derived from the rest by co__chain_update */
     struct co_scope *top; /* innermost scope */
+    struct co_task *task; /* whose it is; NULL: a thread's */
     uint32_t cancels;     /* open co_cancel requests */
     uint32_t shields;     /* scopes of the chain that shield */
 };
@@ -32,6 +35,10 @@ void co__chain_update(struct co__chain *chain);
 /* Why calls fail at `now`: -ECANCELED, or -ETIMEDOUT with the scopes that ran
  * out marked; 0 if they do not. */
 int co__chain_error(struct co__chain *chain, co_time now);
+
+/* A parked task waits no longer than its limits say: call this after `due` of a
+ * task other than the running one may have changed. In sched.c. */
+void co__limits_changed(struct co_task *task);
 
 /* The chain of the running task, else of this thread. */
 struct co__chain *co__chain_current(void);

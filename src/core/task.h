@@ -76,7 +76,12 @@ struct co_task {
     uint64_t parent_id;
     char name[CO_TASK_NAME_MAX + 1];
 
-    struct co__fiber fiber; /* the sanitizers' view; empty in plain builds */
+    struct co__fiber fiber; /* the sanitizers' view */
 };
+
+/* Start a task; `self` of the loop is its parent. In task.c. Returns NULL with
+ * errno ENOMEM. */
+struct co_task *co__spawn(struct co_loop *loop, const char *site,
+                          unsigned size_class, co_task_fn fn, void *arg);
 
 #endif

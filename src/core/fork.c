@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork(2) in a task. The child has one thread, on the forking task's stack. The
+ * other tasks belong to the parent: the child drops the loop with all of them,
+ * without touching what the parent registered with the kernel (the epoll set is
+ * shared). From then on the stack is a plain thread's: co_self() is NULL, calls
+ * block, co_run works anew. If the task's function returns there, the process
+ * exits with its result (sched.c). The memory of the loop is left as it is: we
+ * are standing on it.
+ */
+#include "core/fork.h"
+
+#include "core/fdhook.h"
+#include "core/loop.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int registered;
+
+static void in_child(void)
+{
+    struct co_loop *loop = co__loop;
+
+    if (!loop)
+        return;
+    co__loop = NULL;
+    loop->poller_ops->abandon(loop->poller);
+    co__fds_abandon(loop);
+    pthread_sigmask(SIG_SETMASK, &loop->old_mask, NULL);
+}
+
+static void prepare(void)
+{
+    registered = pthread_atfork(NULL, NULL, in_child) == 0;
+}
+
+int co__fork_prepare(void)
+{
+    pthread_once(&once, prepare);
+    return registered ? 0 : -ENOMEM;
+}

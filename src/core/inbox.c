@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls are pushed on a stack with one compare-and-swap (Treiber, 1986) by any
+ * thread or signal handler, taken all at once by the loop, and reversed.
+ *
+ * The wake-up that must not be lost: a pusher first pushes, then flags, then
+ * looks whether the loop is asleep; the loop first says that it is asleep, then
+ * looks at the flag, then waits. Both in sequentially consistent order, so one
+ * of them sees the other. Only who sets the flag wakes, so a burst of calls is
+ * one system call. A loop that no thread runs counts as asleep: the foreign
+ * loop around it waits for its descriptor.
+ */
+#include "core/inbox.h"
+
+#include "core/loop.h"
+
+#include <errno.h>
+
+#define STATE_IDLE   0u
+#define STATE_QUEUED 1u
+
+void co__inbox_wake(struct co_loop *loop)
+{
+    struct co__inbox *inbox = &loop->inbox;
+
+    /* Pairs with co__inbox_sleep. */
+    if (atomic_exchange(&inbox->flagged, 1) == 0 && atomic_load(&inbox->asleep))
+        loop->poller_ops->wake(loop->poller);
+}
+
+int co__inbox_sleep(struct co__inbox *inbox)
+{
+    /* Pairs with co__inbox_wake. */
+    atomic_store(&inbox->asleep, 1);
+    return !atomic_load(&inbox->flagged);
+}
+
+void co__inbox_awake(struct co__inbox *inbox)
+{
+    atomic_store_explicit(&inbox->asleep, 0, memory_order_relaxed);
+}
+
+int co__inbox_take(struct co__inbox *inbox)
+{
+    co_call *taken, *oldest = NULL, *newest;
+
+    if (atomic_load_explicit(&inbox->flagged, memory_order_relaxed)) {
+        atomic_store(&inbox->flagged, 0);
+        /* Acquire: pairs with the push. */
+        taken = newest = atomic_exchange(&inbox->newest, NULL);
+        while (taken) {
+            co_call *next = taken->co__next;
+
+            taken->co__next = oldest;
+            oldest = taken;
+            taken = next;
+        }
+        if (oldest) {
+            if (inbox->calls)
+                inbox->last->co__next = oldest;
+            else
+                inbox->calls = oldest;
+            inbox->last = newest;
+        }
+    }
+    return inbox->calls != NULL;
+}
+
+int co_call_soon_threadsafe(co_loop *loop, co_call *call)
+{
+    co_call *newest;
+
+    if (!loop || !call || !call->fn)
+        return -EINVAL;
+    if (__atomic_exchange_n(&call->co__state, STATE_QUEUED,
+                            __ATOMIC_ACQ_REL) != STATE_IDLE)
+        return -EALREADY;
+    newest = atomic_load_explicit(&loop->inbox.newest, memory_order_relaxed);
+    do
+        call->co__next = newest;
+    while (!atomic_compare_exchange_weak(&loop->inbox.newest, &newest, call));
+    co__inbox_wake(loop);
+    return 0;
+}
+
+void co__inbox_run(struct co__inbox *inbox)
+{
+    co_call *call;
+
+    while ((call = inbox->calls)) {
+        void (*fn)(void *) = call->fn;
+        void *arg = call->arg;
+
+        inbox->calls = call->co__next;
+        /* From here on the caller may queue the node again, or free it. */
+        __atomic_store_n(&call->co__state, STATE_IDLE, __ATOMIC_RELEASE);
+        fn(arg);
+    }
+}
+
+int co_loop_stop(co_loop *loop)
+{
+    if (!loop)
+        return -EINVAL;
+    atomic_store(&loop->inbox.stop, 1);
+    co__inbox_wake(loop);
+    return 0;
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler: who runs next, how a task starts, waits and ends.
+ *
+ * Ready tasks are in a ring of pointers, first in, first out, with room for
+ * every task there is: it grows when a task is spawned, so making a task ready
+ * cannot fail. A ring and not a linked list, because the tasks that come next
+ * can then be prefetched: with 100,000 tasks a switch is little but cache
+ * misses.
+ *
+ * A task that parks picks the next ready one and switches to it directly. If
+ * none is ready it runs the reactor's turn on its own stack, and returns
+ * without a switch if it is itself the next. The root context, the thread's own
+ * stack, runs when a task ends and nothing is ready, and at the end of a run.
+ *
+ * The switch is the last thing that yield and park do, and hands the woken
+ * task's value over, so that compilers make it a tail call: the one return of
+ * the switch goes straight back to the caller. Each frame between would be a
+ * return that the processor predicts from another task's history.
+ *
+ * Every CO__SLICE switches slice_end looks at the clock, and asks the reactor
+ * if it has not been asked for CO__POLL_PERIOD: tasks that yield to each other
+ * can starve neither timers nor descriptors.
+ */
+#include "core/sched.h"
+
+#include "arch/switch.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "core/entry.h"
+#include "core/queue.h"
+#include "core/stack.h"
+#include "core/turn.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+CO_TLS struct co_loop *co__loop;
+
+/* How far ahead the control block of a ready task, and then the frame that its
+ * switch will load, are prefetched. */
+#define PREFETCH_TASK  16
+#define PREFETCH_FRAME 8
+
+/* ---- who is next --------------------------------------------------------- */
+
+/* The slice is over. Returns the root context if this turn of an embedded or
+ * stopping loop is over too, else NULL. */
+static CO_NOINLINE struct co_task *slice_end(struct co_loop *loop)
+{
+    loop->slice = CO__SLICE;
+    if (loop->flags & CO__LOOP_BATCHED) {
+        if (!loop->batch)
+            return &loop->root;
+        if (loop->batch < CO__SLICE)
+            loop->slice = (int32_t)loop->batch;
+        loop->batch -= (uint32_t)loop->slice;
+    }
+    loop->now = co__clock_read();
+    if (loop->now - loop->polled >= CO__POLL_PERIOD || co__inbox_flagged(loop))
+        co__turn(loop, 0);
+    return NULL;
+}
+
+/* Take the next task to run off the queue; NULL: none is ready. */
+CO_INLINE struct co_task *next(struct co_loop *loop)
+{
+    struct co_task *task;
+    uint32_t ready;
+
+    if (CO_UNLIKELY(--loop->slice <= 0)) {
+        task = slice_end(loop);
+        if (task)
+            return task;
+    }
+    ready = loop->tail - loop->head;
+    if (!ready)
+        return NULL;
+    task = loop->queue[loop->head++ & loop->mask];
+    if (ready > PREFETCH_TASK) {
+        __builtin_prefetch(
+            loop->queue[(loop->head + PREFETCH_TASK - 1) & loop->mask]);
+        struct co_task *soon =
+            loop->queue[(loop->head + PREFETCH_FRAME - 1) & loop->mask];
+        __builtin_prefetch(soon->sp);
+        __builtin_prefetch((char *)soon->sp + CO_CACHE_LINE);
+    }
+    return task;
+}
+
+CO_INLINE int switch_to(struct co_loop *loop, struct co_task *from,
+                        struct co_task *to)
+{
+    int value;
+
+    co__loop_hand_over(loop, to);
+    if (!CO__SANITIZED)
+        return co__switch(&from->sp, to->sp, to->value);
+    co__fiber_leave(&from->fiber, &to->fiber, 0);
+    value = co__switch(&from->sp, to->sp, to->value);
+    co__fiber_arrive(&from->fiber);
+    return value;
+}
+
+void co__switch_from_root(struct co_loop *loop, struct co_task *task)
+{
+    switch_to(loop, &loop->root, task);
+}
+
+struct co_task *co__next(struct co_loop *loop)
+{
+    return next(loop);
+}
+
+int co__wake(struct co_task *task, int value)
+{
+    if (task->state != CO__TASK_PARKED)
+        return 0;
+    task->state = CO__TASK_READY;
+    task->value = value;
+    co__queue_push(task->loop, task);
+    return 1;
+}
+
+void co__waitlist_wake_all(struct co__waitlist *list, int value)
+{
+    struct co__waiter *waiter;
+
+    while ((waiter = list->head)) {
+        co__waitlist_remove(waiter);
+        co__wake(waiter->task, value);
+    }
+}
+
+/* ---- waiting ------------------------------------------------------------- */
+
+/* When a parked task must be looked at. */
+static co_time limit_of(const struct co_task *task)
+{
+    return task->until < task->chain.due ? task->until : task->chain.due;
+}
+
+/* Have the task's timer fire no later than at its limit. A timer that is armed
+ * and earlier stays: a connection that renews its timeout with each message
+ * then touches the wheel once a timeout, not once a message. */
+static CO_NOINLINE void arm(struct co_loop *loop, struct co_task *task)
+{
+    co_time limit = limit_of(task);
+
+    if (limit == CO_NEVER)
+        return;
+    if (co__timer_armed(&task->timer)) {
+        if (task->timer.deadline <= limit)
+            return;
+        co__timer_cancel(&loop->timers, &task->timer);
+    }
+    co__timer_arm(&loop->timers, &task->timer, limit);
+}
+
+/* The task's timer has fired: perhaps early, see arm(). */
+void co__task_expired(struct co_task *task, co_time now)
+{
+    if (task->state != CO__TASK_PARKED)
+        return;
+    if (task->until <= now)
+        co__wake(task, 0);
+    else if (task->chain.due <= now)
+        co__wake(task, co__chain_error(&task->chain, now));
+    else
+        arm(task->loop, task);
+}
+
+void co__limits_changed(struct co_task *task)
+{
+    if (task->state != CO__TASK_PARKED || task->flags & CO__FLAG_CALLBACK)
+        return;
+    if (task->chain.due == CO__DUE_CANCELLED)
+        co__wake(task, -ECANCELED);
+    else
+        arm(task->loop, task);
+}
+
+/* Nothing is ready: wait for events here, on the parked task's stack. */
+static CO_NOINLINE int park_idle(struct co_loop *loop, struct co_task *task)
+{
+    struct co_task *to;
+
+    do {
+        if (loop->flags & CO__LOOP_BATCHED) {
+            to = &loop->root;
+            break;
+        }
+        co__turn(loop, CO_NEVER);
+        to = next(loop);
+    } while (!to);
+    if (to == task)
+        return task->value;
+    return switch_to(loop, task, to);
+}
+
+CO_INLINE int park(struct co_loop *loop, struct co_task *task, unsigned reason,
+                   co_time until)
+{
+    struct co_task *to;
+
+    CO_ASSERT(task == loop->self && task->state == CO__TASK_READY);
+    if (CO_UNLIKELY(task->flags & CO__FLAG_CALLBACK) &&
+        reason != CO__WAIT_CALLS)
+        return -EPERM;
+    task->state = CO__TASK_PARKED;
+    task->reason = (uint8_t)reason;
+    task->since = loop->now;
+    task->until = until;
+    if (until != CO_NEVER || task->chain.due != CO_NEVER)
+        arm(loop, task);
+    to = next(loop);
+    if (CO_UNLIKELY(!to))
+        return park_idle(loop, task);
+    return switch_to(loop, task, to);
+}
+
+int co__park(struct co_loop *loop, struct co_task *task,
+             enum co__wait_reason reason)
+{
+    return park(loop, task, reason, CO_NEVER);
+}
+
+int co__park_until(struct co_loop *loop, struct co_task *task,
+                   enum co__wait_reason reason, co_time until)
+{
+    return park(loop, task, reason, until);
+}
+
+/* ---- giving way ---------------------------------------------------------- */
+
+CO_INLINE int yield(struct co_loop *loop, struct co_task *task)
+{
+    struct co_task *to;
+
+    if (loop->head == loop->tail && loop->slice > 1) {
+        loop->slice--;
+        return 0;
+    }
+    task->value = 0;
+    co__queue_push(loop, task);
+    to = next(loop);
+    if (to == task)
+        return 0;
+    return switch_to(loop, task, to);
+}
+
+static CO_COLD int yield_refused(struct co_loop *loop, struct co_task *task)
+{
+    int r;
+
+    if (!loop)
+        return sched_yield() < 0 ? -errno : 0;
+    if (task->flags & CO__FLAG_CALLBACK)
+        return -EPERM;
+    r = co__chain_error(&task->chain, loop->now);
+    CO_ASSERT(r < 0);
+    return r;
+}
+
+int co_yield_now(void)
+{
+    struct co_loop *loop = co__loop;
+    struct co_task *task;
+
+    if (CO_UNLIKELY(!loop))
+        return yield_refused(NULL, NULL);
+    task = loop->self;
+    if (CO_UNLIKELY(task->chain.due <= loop->now ||
+                    task->flags & CO__FLAG_CALLBACK))
+        return yield_refused(loop, task);
+    return yield(loop, task);
+}
+
+/* The running task has had CO__BUDGET_LOOK more operations. */
+static void budget_look(struct co_loop *loop, struct co_task *task)
+{
+    loop->budget = CO__BUDGET_LOOK;
+    loop->looks++;
+    loop->now = co__clock_read();
+    if (loop->looks == 1)
+        loop->stint = loop->now;
+    if (task->flags & CO__FLAG_CALLBACK || task->chain.due <= loop->now)
+        return;
+    if (loop->looks * CO__BUDGET_LOOK < CO__BUDGET &&
+        loop->now - loop->stint < CO__BUDGET_TIME)
+        return;
+    loop->looks = 0;
+    yield(loop, task);
+}
+
+int co__enter_slow(struct co_loop *loop, struct co_task *task)
+{
+    if (loop->budget <= 0)
+        budget_look(loop, task);
+    if (task->chain.due > loop->now)
+        return 0;
+    return co__chain_error(&task->chain, loop->now);
+}
+
+/* ---- starting and ending ------------------------------------------------- */
+
+static void finish(struct co_loop *loop, struct co_task *task)
+{
+    struct co_task *to;
+
+    if (CO_UNLIKELY(task->chain.top != NULL))
+        co__die("task \"%s\" (%s) returned from inside a scope", task->name,
+                task->site);
+    if (co__timer_armed(&task->timer))
+        co__timer_cancel(&loop->timers, &task->timer);
+    loop->alive--;
+    task->flags |= CO__SANITIZED ? 0 : CO__FLAG_ENTERED;
+    task->state = CO__TASK_DONE;
+    if (task->joiner)
+        co__wake(task->joiner, 0);
+    else if (task->flags & CO__FLAG_DETACHED)
+        co__task_free(task);
+    if (CO_UNLIKELY(task == loop->until)) {
+        loop->until = NULL;
+        loop->flags |= CO__LOOP_LEAVE;
+        to = &loop->root;
+    } else {
+        to = next(loop);
+        if (!to)
+            to = &loop->root;
+    }
+    co__loop_hand_over(loop, to);
+    if (CO__SANITIZED)
+        co__fiber_leave(&task->fiber, &to->fiber, 1);
+    co__switch(&task->sp, to->sp, to->value);
+}
+
+void co__task_entry(void *arg)
+{
+    struct co_task *task = arg;
+
+    /* In plain builds the frame of an ended task is reused by the next one on
+     * this stack: its start is then a switch like any other. */
+    for (;;) {
+        if (CO__SANITIZED)
+            co__fiber_arrive(&task->fiber);
+        task->result = task->fn(task->arg);
+        if (CO_UNLIKELY(!co__loop))
+            _exit(task->result & 255); /* a forked child, see fork.c */
+        finish(task->loop, task);
+    }
+}
+
+void co__task_free(struct co_task *task)
+{
+    struct co_loop *loop = task->loop;
+
+    loop->held--;
+    co__stack_give(loop->pool, task);
+}

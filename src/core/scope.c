@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* See scope.h for what `due` means. Each scope keeps the least deadline from
+ * itself out to the nearest shield, so entering and leaving are a few stores. */
+#include "core/scope.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "core/sched.h"
+
+#define FLAG_SHIELD  1u
+#define FLAG_EXPIRED 2u /* a call has failed because of this scope */
+
+static CO_TLS struct co__chain thread_chain = CO__CHAIN_INIT;
+
+struct co__chain *co__chain_current(void)
+{
+    struct co_loop *loop = co__loop;
+
+    return loop ? &loop->self->chain : &thread_chain;
+}
+
+void co__chain_update(struct co__chain *chain)
+{
+    if (CO_UNLIKELY(chain->cancels) && !chain->shields)
+        chain->due = CO__DUE_CANCELLED;
+    else
+        chain->due = chain->top ? chain->top->co__due : CO_NEVER;
+}
+
+int co__chain_error(struct co__chain *chain, co_time now)
+{
+    if (chain->cancels && !chain->shields)
+        return -ECANCELED;
+    if (chain->due > now)
+        return 0;
+    for (co_scope *s = chain->top; s; s = s->co__outer) {
+        if (s->co__flags & FLAG_SHIELD)
+            break;
+        if (s->co__deadline <= now)
+            s->co__flags |= FLAG_EXPIRED;
+    }
+    return -ETIMEDOUT;
+}
+
+static co_scope *enter(co_scope *scope, co_time deadline, uint32_t flags)
+{
+    struct co__chain *chain = co__chain_current();
+    co_time outer = chain->top ? chain->top->co__due : CO_NEVER;
+
+    if (scope->co__chain)
+        co__die("a scope that is entered was entered again");
+    scope->co__outer = chain->top;
+    scope->co__chain = chain;
+    scope->co__deadline = deadline;
+    scope->co__due = flags & FLAG_SHIELD || deadline < outer ? deadline : outer;
+    scope->co__flags = flags;
+    chain->top = scope;
+    chain->shields += flags & FLAG_SHIELD;
+    co__chain_update(chain);
+    return scope;
+}
+
+/* The time, for a limit that is counted from now. The loop learns it too, so
+ * that a scope which has run out already is seen by the next call. */
+static co_time look(void)
+{
+    co_time now = co__clock_read();
+
+    if (co__loop)
+        co__loop->now = now;
+    return now;
+}
+
+co_scope *co__scope_timeout(co_scope *scope, co_time ns)
+{
+    return enter(scope, co__time_add(look(), ns), 0);
+}
+
+co_scope *co__scope_deadline(co_scope *scope, co_time at)
+{
+    look();
+    return enter(scope, at, 0);
+}
+
+co_scope *co__scope_shield(co_scope *scope, co_time unused)
+{
+    (void)unused;
+    return enter(scope, CO_NEVER, FLAG_SHIELD);
+}
+
+void co__scope_leave(co_scope *scope)
+{
+    struct co__chain *chain = scope->co__chain;
+
+    if (!chain)
+        return;
+    CO_ASSERT(chain->top == scope);
+    chain->top = scope->co__outer;
+    chain->shields -= scope->co__flags & FLAG_SHIELD;
+    scope->co__chain = NULL;
+    co__chain_update(chain);
+}
+
+int co_scope_expired(const co_scope *scope)
+{
+    return scope && scope->co__flags & FLAG_EXPIRED ? 1 : 0;
+}
+
+/* Bring the sums of `scope` and those inside it up to date. */
+static void recompute(struct co__chain *chain, co_scope *scope)
+{
+    /* From the outside in; chains are short. */
+    for (co_scope *done = scope->co__outer, *s; done != chain->top; done = s) {
+        co_time outer;
+
+        for (s = chain->top; s->co__outer != done; s = s->co__outer)
+            continue;
+        outer = done ? done->co__due : CO_NEVER;
+        s->co__due = s->co__flags & FLAG_SHIELD || s->co__deadline < outer
+                         ? s->co__deadline
+                         : outer;
+    }
+}
+
+/* Of this thread, or of a task of the loop that runs on it. */
+static int is_ours(const struct co__chain *chain)
+{
+    if (!chain->task)
+        return chain == &thread_chain;
+    return co__loop && chain->task->loop == co__loop;
+}
+
+int co_scope_reschedule(co_scope *scope, co_time at)
+{
+    struct co__chain *chain;
+
+    if (!scope || !scope->co__chain)
+        return -EINVAL;
+    chain = scope->co__chain;
+    if (scope->co__flags & FLAG_SHIELD || !is_ours(chain))
+        return -EPERM;
+    if (scope->co__flags & FLAG_EXPIRED)
+        return -ETIMEDOUT;
+    scope->co__deadline = at;
+    recompute(chain, scope);
+    co__chain_update(chain);
+    if (chain->task)
+        co__limits_changed(chain->task);
+    return 0;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spawning, joining, sleeping and cancelling: what a task is from outside.
+ */
+#include "core/task.h"
+
+#include <coppice/cancel.h>
+
+#include "base/clock.h"
+#include "core/queue.h"
+#include "core/sched.h"
+#include "core/stack.h"
+#include "core/turn.h"
+
+#include <string.h>
+
+/* ---- spawning ------------------------------------------------------------ */
+
+static struct co_task *fail(int error)
+{
+    errno = error;
+    return NULL;
+}
+
+struct co_task *co__spawn(struct co_loop *loop, const char *site,
+                          unsigned size_class, co_task_fn fn, void *arg)
+{
+    struct co_task *parent = loop->self;
+    struct co_task *task;
+
+    if (CO_UNLIKELY(loop->held > loop->mask) && co__queue_grow(loop) < 0)
+        return fail(ENOMEM);
+    task = co__stack_take(loop->pool, size_class);
+    if (CO_UNLIKELY(!task))
+        return NULL;
+    CO_ASSERT(!co__timer_armed(&task->timer));
+    task->chain.due = CO_NEVER;
+    task->chain.top = NULL;
+    task->chain.task = task;
+    task->chain.cancels = 0;
+    task->chain.shields = 0;
+    task->value = 0;
+    task->state = CO__TASK_READY;
+    task->loop = loop;
+    task->joiner = NULL;
+    task->fn = fn;
+    task->arg = arg;
+    task->site = site;
+    task->id = (uint64_t)loop->id << 32 | ++loop->spawned;
+    task->parent = parent;
+    task->parent_id = parent ? parent->id : 0;
+    task->name[0] = '\0';
+    loop->held++;
+    loop->alive++;
+    co__queue_push(loop, task);
+    return task;
+}
+
+/* The loop to spawn into, or NULL with errno set. */
+static struct co_loop *spawn_loop(co_task_fn fn)
+{
+    struct co_loop *loop = co__loop;
+
+    if (CO_UNLIKELY(!fn))
+        errno = EINVAL;
+    else if (CO_UNLIKELY(!loop))
+        errno = EPERM;
+    else if (CO_UNLIKELY(loop->flags & CO__LOOP_ENDING))
+        errno = ESHUTDOWN;
+    else
+        return loop;
+    return NULL;
+}
+
+co_task *co_spawn_at(const char *site, co_task_fn fn, void *arg)
+{
+    struct co_loop *loop = spawn_loop(fn);
+
+    return loop ? co__spawn(loop, site, loop->size_class, fn, arg) : NULL;
+}
+
+co_task *co_spawn_with_at(const char *site, const co_spawn_options *options,
+                          co_task_fn fn, void *arg)
+{
+    struct co_loop *loop = spawn_loop(fn);
+    struct co_task *task;
+    int size_class;
+
+    if (!loop)
+        return NULL;
+    if (!options)
+        return co__spawn(loop, site, loop->size_class, fn, arg);
+    if (options->size != sizeof(*options))
+        return fail(EINVAL);
+    size_class = (int)loop->size_class;
+    if (options->stack_size)
+        size_class = co__stack_class(options->stack_size);
+    if (size_class < 0)
+        return fail(-size_class);
+    task = co__spawn(loop, site, (unsigned)size_class, fn, arg);
+    if (!task)
+        return NULL;
+    if (options->name)
+        co_task_set_name(task, options->name);
+    if (options->detached)
+        task->flags |= CO__FLAG_DETACHED;
+    return task;
+}
+
+/* ---- joining ------------------------------------------------------------- */
+
+/* Whether a handle can be used from here: 0, -EINVAL or -EPERM. */
+static int check_handle(const struct co_task *task)
+{
+    if (CO_UNLIKELY(!task || task->state == CO__TASK_FREE))
+        return -EINVAL;
+    if (CO_UNLIKELY(!co__loop || task->loop != co__loop))
+        return -EPERM;
+    return 0;
+}
+
+int co_join(co_task *task, int *result)
+{
+    struct co_loop *loop = co__loop;
+    struct co_task *self;
+    int r = check_handle(task);
+
+    if (CO_UNLIKELY(r < 0))
+        return r;
+    self = loop->self;
+    if (CO_UNLIKELY(task == self))
+        return -EDEADLK;
+    if (CO_UNLIKELY(task->flags & (CO__FLAG_DETACHED | CO__FLAG_CALLBACK)))
+        return -EINVAL;
+    if (CO_UNLIKELY(task->joiner != NULL))
+        return -EBUSY;
+    r = co__enter(loop, self);
+    if (CO_UNLIKELY(r < 0))
+        return r;
+    if (task->state != CO__TASK_DONE) {
+        task->joiner = self;
+        r = co__park(loop, self, CO__WAIT_JOIN);
+        task->joiner = NULL;
+        if (CO_UNLIKELY(r < 0))
+            return r;
+    }
+    if (result)
+        *result = task->result;
+    co__task_free(task);
+    return 0;
+}
+
+int co_detach(co_task *task)
+{
+    int r = check_handle(task);
+
+    if (r < 0)
+        return r;
+    if (task->flags & (CO__FLAG_DETACHED | CO__FLAG_CALLBACK))
+        return -EINVAL;
+    if (task->joiner)
+        return -EBUSY;
+    if (task->state == CO__TASK_DONE)
+        co__task_free(task);
+    else
+        task->flags |= CO__FLAG_DETACHED;
+    return 0;
+}
+
+/* ---- cancelling ---------------------------------------------------------- */
+
+int co_cancel(co_task *task)
+{
+    int r = check_handle(task);
+
+    if (r < 0)
+        return r;
+    if (task->flags & CO__FLAG_CALLBACK)
+        return -EINVAL;
+    if (task->chain.cancels == INT32_MAX)
+        return -EOVERFLOW;
+    task->chain.cancels++;
+    co__chain_update(&task->chain);
+    co__limits_changed(task);
+    return (int)task->chain.cancels;
+}
+
+int co_uncancel(co_task *task)
+{
+    int r = check_handle(task);
+
+    if (r < 0)
+        return r;
+    if (task->chain.cancels)
+        task->chain.cancels--;
+    co__chain_update(&task->chain);
+    return (int)task->chain.cancels;
+}
+
+int co_cancelling(const co_task *task)
+{
+    if (!task || task->state == CO__TASK_FREE)
+        return -EINVAL;
+    return (int)task->chain.cancels;
+}
+
+/* ---- sleeping ------------------------------------------------------------ */
+
+/* A thread outside any task sleeps within its scopes. */
+static CO_COLD int sleep_thread(co_time until)
+{
+    struct co__chain *chain = co__chain_current();
+    co_time end = until < chain->due ? until : chain->due;
+    struct timespec at = { .tv_sec = (time_t)(end / CO_SEC),
+                           .tv_nsec = (long)(end % CO_SEC) };
+    int r = co__chain_error(chain, co__clock_read());
+
+    if (r < 0)
+        return r;
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+        continue;
+    return end == until ? 0 : co__chain_error(chain, co__clock_read());
+}
+
+int co_sleep(co_time ns)
+{
+    struct co__here here;
+    co_time now;
+    int r;
+
+    if (ns <= 0)
+        return co_yield_now();
+    now = co__clock_read();
+    if (CO_UNLIKELY(!co__here(&here)))
+        return sleep_thread(co__time_add(now, ns));
+    here.loop->now = now;
+    r = co__enter(here.loop, here.task);
+    if (CO_UNLIKELY(r < 0))
+        return r;
+    return co__park_until(here.loop, here.task, CO__WAIT_SLEEP,
+                          co__time_add(now, ns));
+}
+
+int co_sleep_until(co_time when)
+{
+    struct co__here here;
+    int r;
+
+    if (when <= co__clock_read())
+        return co_yield_now();
+    if (CO_UNLIKELY(!co__here(&here)))
+        return sleep_thread(when);
+    r = co__enter(here.loop, here.task);
+    if (CO_UNLIKELY(r < 0))
+        return r;
+    return co__park_until(here.loop, here.task, CO__WAIT_SLEEP, when);
+}
+
+/* ---- about tasks --------------------------------------------------------- */
+
+co_task *co_self(void)
+{
+    return co__loop ? co__loop->self : NULL;
+}
+
+const char *co_task_name(const co_task *task)
+{
+    return task ? task->name : NULL;
+}
+
+const char *co_task_site(const co_task *task)
+{
+    return task ? task->site : NULL;
+}
+
+int co_task_set_name(co_task *task, const char *name)
+{
+    if (!task)
+        return -EINVAL;
+    if (!name)
+        name = "";
+    /* The rest stays zero from here on: readers always find an end. */
+    memset(task->name, 0, sizeof(task->name));
+    memcpy(task->name, name, strnlen(name, CO_TASK_NAME_MAX));
+    return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* core/turn.h - between the scheduler (sched.c) and the loop (loop.c). */
+#ifndef CO_CORE_TURN_H
+#define CO_CORE_TURN_H
+
+#include "core/loop.h"
+
+/*
+ * One turn of the reactor: wait for events until `deadline` at most (0: do not
+ * wait), or until the next timer; make ready what they wake, what has timed
+ * out, and the callback task if there are calls. Runs on whatever stack is
+ * current and switches to none.
+ */
+void co__turn(struct co_loop *loop, co_time deadline);
+
+/* A task's timer has fired. */
+void co__task_expired(struct co_task *task, co_time now);
+
+/* For the root context: the next ready task, itself at the end of a batch, or
+ * NULL; and the way there, until something switches back. */
+struct co_task *co__next(struct co_loop *loop);
+void co__switch_from_root(struct co_loop *loop, struct co_task *task);
+
+/* Give a task's stack and control block back. */
+void co__task_free(struct co_task *task);
+
+#endif
