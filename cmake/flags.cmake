@@ -60,10 +60,6 @@ if(COPPICE_SANITIZE)
   add_compile_options(${COPPICE_SANITIZE_FLAGS})
   add_link_options(${COPPICE_SANITIZE_FLAGS})
 endif()
-if(COPPICE_SANITIZE STREQUAL "leak")
-  # No compiler of ours has a macro of its own for it.
-  target_compile_definitions(coppice_private INTERFACE CO__LSAN=1)
-endif()
 
 if(COPPICE_COVERAGE)
   add_compile_options(--coverage)

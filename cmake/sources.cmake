@@ -12,6 +12,7 @@ set(COPPICE_PLATFORM_TABLE
   "arch/x86_64/switch.S      x86_64     *"
   "arch/aarch64/switch.S     aarch64    *"
   "src/poll/epoll.c          *          Linux"
+  "src/poll/pollers_linux.c  *          Linux"
 )
 
 # The layers that make libcoppice, lowest first. hook and http are libraries of

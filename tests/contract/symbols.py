@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""symbols.py ROOT [--nm NM --shared LIB --static LIB] | ROOT --write
+
+Three lists have to be one: the CO_API declarations of the public headers, the
+version map, and what libcoppice.so exports. The archive, which has no map,
+may define nothing outside of co_. --write makes the map from the headers.
+"""
+
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+
+NODE = "COPPICE_0"
+
+
+def strip_comments(text):
+    return re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.S)
+
+
+def declared(root):
+    """The names that the public headers declare with CO_API."""
+    names = set()
+    headers = [root / "include/coppice.h"]
+    headers += sorted((root / "include/coppice").glob("*.h"))
+    for header in headers:
+        text = strip_comments(header.read_text(encoding="utf-8"))
+        text = text.replace("\\\n", " ")
+        text = re.sub(r"^\s*#.*$", "", text, flags=re.M)
+        for match in re.finditer(r"\bCO_API\b([^;{]*)", text):
+            declaration = re.sub(r"__attribute__\s*\(\(.*?\)\)", " ",
+                                 match.group(1))
+            # The name is what stands before the first parenthesis, or, of
+            # a variable, the last word.
+            declaration = re.sub(r"\bCO_[A-Z_]+\([^()]*\)", " ", declaration)
+            name = re.search(r"(\w+)\s*\(", declaration) or \
+                re.search(r"(\w+)\s*(?:\[[^]]*\]\s*)?$", declaration)
+            if not name:
+                raise SystemExit(f"{header.name}: cannot read {match.group()}")
+            names.add(name.group(1))
+    return names
+
+
+def mapped(root):
+    """The names in the version map's global lists."""
+    text = strip_comments((root / "src/coppice.map").read_text("utf-8"))
+    names = set()
+    for part in re.findall(r"global:(.*?)(?:local:|\})", text, flags=re.S):
+        names |= set(re.findall(r"[^\s;]+", part))
+    return names
+
+
+def nm(program, *arguments):
+    output = subprocess.run([program, *arguments], check=True,
+                            stdout=subprocess.PIPE, text=True).stdout
+    for line in output.splitlines():
+        fields = line.split()
+        if len(fields) >= 2 and len(fields[-2]) == 1:
+            yield fields[-1], fields[-2]
+
+
+def exported(program, library):
+    """The names that a shared library exports, without their version."""
+    return {name.split("@")[0]
+            for name, kind in nm(program, "-D", "--defined-only", library)
+            if kind != "A"}
+
+
+def strangers(program, library):
+    """The global names of an archive that are not ours to take."""
+    return {name
+            for name, _ in nm(program, "-g", "--defined-only", library)
+            if not name.startswith("co_")}
+
+
+def differences(wanted, wanted_name, given, given_name):
+    for name in sorted(wanted - given):
+        yield f"{name} is in {wanted_name}, not in {given_name}"
+    for name in sorted(given - wanted):
+        yield f"{name} is in {given_name}, not in {wanted_name}"
+
+
+def write_map(root):
+    path = root / "src/coppice.map"
+    old = path.read_text(encoding="utf-8")
+    head = old[:old.index(NODE)]
+    names = "".join(f"        {name};\n" for name in sorted(declared(root)))
+    path.write_text(f"{head}{NODE} {{\n    global:\n{names}\n"
+                    "    local:\n        *;\n};\n", encoding="utf-8")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("root", type=pathlib.Path)
+    parser.add_argument("--nm", default="nm")
+    parser.add_argument("--shared")
+    parser.add_argument("--static")
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+
+    if options.write:
+        write_map(options.root)
+        return 0
+
+    headers = declared(options.root)
+    complaints = list(differences(headers, "the headers",
+                                  mapped(options.root), "src/coppice.map"))
+    if complaints:
+        complaints.append("to follow the headers: tests/contract/symbols.py"
+                          " . --write")
+    if options.shared:
+        complaints += differences(headers, "the headers",
+                                  exported(options.nm, options.shared),
+                                  "the shared library")
+    if options.static:
+        complaints += [f"{name} in the archive does not begin with co_"
+                       for name in sorted(strangers(options.nm,
+                                                    options.static))]
+    for text in complaints:
+        print(text)
+    print(f"{len(headers)} functions, {len(complaints)} complaints")
+    return 1 if complaints or not headers else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
