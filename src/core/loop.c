@@ -225,25 +225,21 @@ static int all_ended(const struct co_loop *loop)
 
 /* ---- ending -------------------------------------------------------------- */
 
+/* Handles stay valid to the end: a task that is left may join its children
+ * while it cleans up, since they may use its memory. */
 static int cancel_one(struct co_task *task, void *arg)
 {
     struct co_loop *loop = arg;
+    int ended = task->state == CO__TASK_DONE;
 
     if (task->flags & CO__FLAG_CALLBACK)
         return 0;
-    if (task->state == CO__TASK_DONE) {
-        if (loop->debug)
-            co__warn("task \"%s\" (%s) was never joined", task->name,
-                     task->site);
-        co__task_free(task);
-        return 0;
-    }
-    if (loop->debug && !(task->flags & CO__FLAG_DETACHED))
-        co__warn("task \"%s\" (%s) had not ended when its loop did",
-                 task->name, task->site);
-    if (!task->joiner)
-        task->flags |= CO__FLAG_DETACHED;
-    co_cancel(task);
+    if (loop->debug && !(task->flags & CO__FLAG_DETACHED) &&
+        !(ended && task->joiner))
+        co__warn("task \"%s\" (%s) %s when its loop ended", task->name,
+                 task->site, ended ? "was not joined" : "had not ended");
+    if (!ended)
+        co_cancel(task);
     return 0;
 }
 
@@ -427,13 +423,16 @@ static int run_main(const char *site, co_loop *loop, co_task_fn fn, void *arg,
 
     if (!task)
         return -errno;
+    task->joiner = &loop->root; /* it is this run's: nobody else's to join */
     loop->until = task;
     run(loop, never_over);
     loop->until = NULL;
+    task->joiner = NULL;
     if (!(loop->flags & CO__LOOP_LEAVE)) {
         task->flags |= CO__FLAG_DETACHED;
         return -EINTR;
     }
+    atomic_store(&loop->inbox.stop, 0); /* a stop meant this run */
     if (result)
         *result = task->result;
     co__task_free(task);
