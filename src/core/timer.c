@@ -267,9 +267,12 @@ void co__timer_arm(struct co__timers *timers, struct co__timer *timer,
     timer->deadline = deadline;
     timer->seq = timers->seq++;
     timers->count++;
-    if (timers->earliest_known && deadline < timers->earliest)
-        timers->earliest = deadline;
     place(timers, timer);
+    /* Of the slots alone: what is in the heap comes before them anyway, and
+     * would be missed there when it has fired. */
+    if (timer->where != IN_HEAP && timers->earliest_known &&
+        deadline < timers->earliest)
+        timers->earliest = deadline;
 }
 
 void co__timer_cancel(struct co__timers *timers, struct co__timer *timer)
@@ -341,8 +344,27 @@ static size_t check_heap(const struct co__timer *root, int *good)
     return count;
 }
 
+/* Whether a timer of a slot is where it belongs. */
+static int well_placed(const struct co__timers *timers,
+                       const struct co__timer *timer, uint32_t at)
+{
+    unsigned shift = at / CO__TIMER_SLOTS * CO__TIMER_SLOT_BITS;
+    uint64_t tick = tick_of(timer->deadline);
+    uint64_t differs = tick ^ timers->horizon;
+
+    if (timer->where != at + FIRST_SLOT || *timer->link != timer)
+        return 0;
+    if (timers->earliest_known && timer->deadline < timers->earliest)
+        return 0;
+    if (tick < timers->horizon || ((tick >> shift) ^ at) & SLOT_MASK)
+        return 0;
+    return !(differs >> shift >> CO__TIMER_SLOT_BITS) &&
+           (!shift || differs >> shift);
+}
+
 int co__timers_check(const struct co__timers *timers)
 {
+    uint32_t in_level[CO__TIMER_LEVELS] = { 0 };
     size_t count = 0;
     int good = 1;
 
@@ -355,10 +377,14 @@ int co__timers_check(const struct co__timers *timers)
         if (occupied != !!timers->slots[at])
             good = 0;
         for (const struct co__timer *t = timers->slots[at]; t; t = t->next) {
-            if (tick_of(t->deadline) < timers->horizon || *t->link != t)
+            if (!well_placed(timers, t, at))
                 good = 0;
+            in_level[level]++;
             count++;
         }
     }
+    for (unsigned level = 0; level < CO__TIMER_LEVELS; level++)
+        if (in_level[level] != timers->level_count[level])
+            good = 0;
     return good && count == timers->count;
 }
