@@ -39,7 +39,12 @@ struct co_loop {
     uint32_t looks;         /* such looks since the running task started */
     uint32_t flags;
     uint32_t spawned;       /* tasks so far: their ids */
+    uint64_t alive;         /* tasks that have not ended; 8 bytes wide, else
+                             * compilers pair it with `held`, and a load of the
+                             * pair stalls on the store of one */
+    uint64_t held;          /* control blocks in use, ended ones too */
     co_time now;            /* the time as of the last look */
+    struct co__stack_pool *pool;
 
     /* What a turn touches. */
     co_time polled;         /* when the reactor was last asked */
@@ -47,12 +52,9 @@ struct co_loop {
     const struct co__poller_ops *poller_ops;
     struct co__poller *poller;
     struct co__fd_table *fds;
-    struct co__stack_pool *pool;
     struct co_task *until;   /* the run ends with this task */
     struct co_task *caller;  /* the callback task; NULL before the first call */
     uint32_t batch;          /* embedded: tasks left in this turn */
-    uint32_t alive;          /* tasks that have not ended */
-    uint32_t held;           /* control blocks in use, ended ones too */
     unsigned size_class;     /* of stacks, unless a spawn says otherwise */
     co_time trimmed;         /* when warm stacks were last looked at */
     uint32_t id;             /* in the process-wide descriptor table */

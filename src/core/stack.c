@@ -61,10 +61,8 @@ struct size_class {
 
 struct co__stack_pool {
     struct size_class classes[CLASS_COUNT];
-    size_t in_use;
     size_t slab_count;
     size_t slab_bytes;
-    uint64_t taken_warm;
     uint64_t taken_cold;
     uint64_t trimmed;
     /* Debug builds let handles lie before they are reused, so that a stale one
@@ -318,14 +316,12 @@ struct co_task *co__stack_take(struct co__stack_pool *pool,
     if (CO_LIKELY(task)) {
         class->warm = task->next_free;
         class->warm_count--;
-        pool->taken_warm++;
     } else {
         task = take_slowly(pool, size_class);
         if (!task)
             return NULL;
     }
     CO_ASSERT(task->state == CO__TASK_FREE);
-    pool->in_use++;
     if (CO__SANITIZED)
         co__fiber_start(&task->fiber);
     if (!(task->flags & CO__FLAG_ENTERED))
@@ -347,7 +343,6 @@ void co__stack_give(struct co__stack_pool *pool, struct co_task *task)
     task->state = CO__TASK_FREE;
     task->loop = NULL;
     task->flags = (uint8_t)((task->flags & CO__FLAG_ENTERED) | CO__FLAG_DEEP);
-    pool->in_use--;
     if (CO__DEBUG) {
         struct co_task **place =
             &pool->quarantine[pool->quarantined++ % QUARANTINE];
@@ -490,7 +485,6 @@ struct co__stack_pool *co__stack_pool_get(void)
 
 void co__stack_pool_put(struct co__stack_pool *pool)
 {
-    CO_ASSERT(pool->in_use == 0);
     end_quarantine(pool);
     if (!kept_key_valid || pthread_getspecific(kept_key) ||
         pool->slab_bytes > KEPT_BYTES_MAX) {
@@ -498,7 +492,7 @@ void co__stack_pool_put(struct co__stack_pool *pool)
         return;
     }
     trim(pool, SLAB_STACKS_MIN, UINT32_MAX);
-    pool->taken_warm = pool->taken_cold = 0;
+    pool->taken_cold = 0;
     if (pthread_setspecific(kept_key, pool) != 0)
         pool_free(pool);
 }
@@ -525,13 +519,11 @@ int co__stack_pool_each(struct co__stack_pool *pool,
 void co__stack_pool_stats(const struct co__stack_pool *pool,
                           co_stack_stats *stats)
 {
-    stats->in_use = pool->in_use;
     stats->warm = 0;
     for (unsigned c = 0; c < CLASS_COUNT; c++)
         stats->warm += pool->classes[c].warm_count;
     stats->slab_count = pool->slab_count;
     stats->slab_bytes = pool->slab_bytes;
-    stats->spawned_warm = pool->taken_warm;
     stats->spawned_cold = pool->taken_cold;
     stats->trimmed = pool->trimmed;
     stats->guard_install = guard_install;

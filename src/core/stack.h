@@ -60,6 +60,7 @@ int co__stack_pool_each(struct co__stack_pool *pool,
                         int (*visit)(struct co_task *task, void *arg),
                         void *arg);
 
+/* All but what the loop knows: in_use and spawned_warm. */
 void co__stack_pool_stats(const struct co__stack_pool *pool,
                           co_stack_stats *stats);
 

@@ -283,6 +283,9 @@ int co_loop_stack_stats(const co_loop *loop, co_stack_stats *stats)
     if (!loop || !stats || stats->size != sizeof(*stats))
         return -EINVAL;
     co__stack_pool_stats(loop->pool, stats);
+    /* The pool does not count what the loop does anyway, at each spawn. */
+    stats->in_use = loop->held;
+    stats->spawned_warm = loop->spawned - stats->spawned_cold;
     return 0;
 }
 
