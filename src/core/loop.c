@@ -72,13 +72,35 @@ static void wake_caller(struct co_loop *loop)
     co_task_set_name(loop->caller, "loop callbacks");
 }
 
+/*
+ * When a wait for the next timer ends. Each wait that ends for a timer costs
+ * two context switches of the kernel's, several times the work itself, so with
+ * many timers a millisecond all but the first few waits last until the
+ * millisecond is over. What is due by then is made ready in its order.
+ */
+static co_time coalesce(struct co_loop *loop, co_time timer)
+{
+    if (loop->polled - loop->period >= CO__TIMER_PERIOD) {
+        loop->period = loop->polled;
+        loop->timer_waits = 0;
+    }
+    if (loop->timer_waits++ < CO__TIMER_WAITS)
+        return timer;
+    if (timer < loop->period + CO__TIMER_PERIOD)
+        return loop->period + CO__TIMER_PERIOD;
+    return timer;
+}
+
 /* Until when to wait; 0: not at all. */
 static co_time wait_until(struct co_loop *loop, co_time deadline)
 {
     co_time timer = co__timers_next(&loop->timers);
 
-    if (timer < deadline)
-        deadline = timer;
+    if (timer < deadline) {
+        timer = coalesce(loop, timer);
+        if (timer < deadline)
+            deadline = timer;
+    }
     if (deadline != CO_NEVER) {
         loop->now = co__clock_read();
         if (deadline <= loop->now)
@@ -96,7 +118,10 @@ static void jump(struct co_loop *loop, co_time deadline)
 {
     co_time timer = co__timers_next(&loop->timers);
 
-    if (deadline && !co__queue_length(loop) && timer != CO_NEVER)
+    if (timer > deadline)
+        timer = deadline;
+    if (timer != CO_NEVER && !co__queue_length(loop) &&
+        !co__inbox_flagged(loop))
         co__clock_jump(timer);
 }
 

@@ -24,6 +24,11 @@
 #define CO__BUDGET_LOOK 16
 #define CO__BUDGET_TIME (100 * CO_US)
 
+/* Timers are exact while no more than so many waits a period end for them, and
+ * up to a period late beyond that. */
+#define CO__TIMER_PERIOD CO_MS
+#define CO__TIMER_WAITS  1
+
 struct co__fd_table;
 struct co__stack_pool;
 
@@ -48,6 +53,8 @@ struct co_loop {
 
     /* What a turn touches. */
     co_time polled;         /* when the reactor was last asked */
+    co_time period;         /* when the waits for timers began to be counted */
+    uint32_t timer_waits;   /* since then */
     co_time stint;          /* when the budget's clock was first looked at */
     const struct co__poller_ops *poller_ops;
     struct co__poller *poller;

@@ -53,10 +53,11 @@ struct co_task {
     uint8_t reason; /* valid while parked */
     uint8_t flags;
     uint8_t size_class;
-    struct co_loop *loop;    /* NULL while free */
-    struct co_task *joiner;  /* the task that joins it */
+    struct co_loop *loop; /* NULL while free */
+    co_time since;        /* when it parked */
 
     /* What start and end touch. */
+    struct co_task *joiner; /* the task that joins it */
     co_task_fn fn;
     void *arg;
     const char *site;
@@ -66,9 +67,8 @@ struct co_task {
     int32_t wait_fd; /* valid while parked for a descriptor */
     uint64_t id;    /* unique in the process, never 0 */
 
-    /* What waiting with a limit touches. */
+    /* What waiting with a limit touches: a cache line of its own. */
     co_time until; /* its own deadline (sleep); CO_NEVER: none */
-    co_time since; /* when it parked */
     struct co__timer timer;
 
     /* For people. */

@@ -31,6 +31,8 @@
 #define SLOT_BYTES                                                             \
     (sizeof(struct co__timer *) * CO__TIMER_LEVELS * CO__TIMER_SLOTS)
 
+#define SCAN_MAX   32 /* timers of a slot that are looked at for the earliest */
+
 #define IN_HEAP    1u
 #define FIRST_SLOT 2u
 
@@ -229,28 +231,32 @@ static void spill(struct co__timers *timers, unsigned level, unsigned slot)
         next = list->next;
         if (next)
             __builtin_prefetch(next->next);
+        /* What will be woken begins two lines before its timer. */
+        __builtin_prefetch((char *)list - 2 * CO_CACHE_LINE);
         timers->level_count[level]--;
         place(timers, list);
     }
 }
 
-/* Move the horizon past `tick`, and what lies before it into the heap. */
+/*
+ * Move the horizon on, towards but not past the end of `tick`, and empty one
+ * slot on the way. One at a time: a loop that has fallen behind then still
+ * orders the timers of one slot among each other, not of all that are late.
+ */
 static void advance(struct co__timers *timers, uint64_t tick)
 {
     unsigned level, slot;
+    uint64_t start;
 
-    while (first_slot(timers, &level, &slot)) {
-        uint64_t start = slot_tick(timers, level, slot);
-
-        if (start > tick)
-            break;
+    if (first_slot(timers, &level, &slot) &&
+        (start = slot_tick(timers, level, slot)) <= tick) {
         /* Past the slot at level 0; above, at its start: what is in it finds
          * its place in a lower level. */
         timers->horizon = level ? start : start + 1;
         spill(timers, level, slot);
-    }
-    if (timers->horizon <= tick)
+    } else {
         timers->horizon = tick + 1;
+    }
     /* Slots that the horizon has just entered belong into lower levels. */
     for (level = 1; level < CO__TIMER_LEVELS; level++)
         spill(timers, level,
@@ -296,38 +302,49 @@ struct co__timer *co__timers_expire(struct co__timers *timers, co_time now)
 
     if (!timers->count)
         return NULL;
-    if (tick_of(now) >= timers->horizon)
+    while (!(timer = timers->heap) || timer->deadline > now) {
+        if (tick_of(now) < timers->horizon)
+            return NULL;
         advance(timers, tick_of(now));
-    timer = timers->heap;
-    if (!timer || timer->deadline > now)
-        return NULL;
+    }
     heap_remove(timers, timer);
     timer->where = 0;
     timers->count--;
     return timer;
 }
 
+/* The least deadline in a slot of level 0, or if that is not quickly found, or
+ * the slot is of a higher level, the time at which it begins. */
+static co_time slot_earliest(const struct co__timers *timers, unsigned level,
+                             unsigned slot)
+{
+    const struct co__timer *t = timers->slots[level * CO__TIMER_SLOTS + slot];
+    co_time earliest = CO_NEVER;
+    unsigned seen = 0;
+
+    for (; t && !level && seen < SCAN_MAX; t = t->next, seen++)
+        if (t->deadline < earliest)
+            earliest = t->deadline;
+    if (t)
+        return (co_time)(slot_tick(timers, level, slot) << TICK_SHIFT);
+    return earliest;
+}
+
 co_time co__timers_next(struct co__timers *timers)
 {
     unsigned level, slot;
-    co_time earliest = CO_NEVER;
 
     if (timers->heap)
         return timers->heap->deadline;
     if (!timers->count)
         return CO_NEVER;
-    if (timers->earliest_known)
-        return timers->earliest;
-    if (!first_slot(timers, &level, &slot))
-        return CO_NEVER;
-    for (const struct co__timer *t =
-             timers->slots[level * CO__TIMER_SLOTS + slot];
-         t; t = t->next)
-        if (t->deadline < earliest)
-            earliest = t->deadline;
-    timers->earliest = earliest;
-    timers->earliest_known = 1;
-    return earliest;
+    if (!timers->earliest_known) {
+        if (!first_slot(timers, &level, &slot))
+            return CO_NEVER;
+        timers->earliest = slot_earliest(timers, level, slot);
+        timers->earliest_known = 1;
+    }
+    return timers->earliest;
 }
 
 /* ---- for tests ----------------------------------------------------------- */

@@ -32,7 +32,7 @@ struct co__timers {
     uint64_t horizon;       /* in ticks; slots hold ticks >= horizon */
     uint64_t seq;
     size_t count;
-    co_time earliest; /* of the slots; valid if earliest_known */
+    co_time earliest; /* not after any in the slots; valid if known */
     int earliest_known;
     uint32_t level_count[CO__TIMER_LEVELS];
     uint64_t occupied[CO__TIMER_LEVELS][CO__TIMER_SLOTS / 64];
@@ -60,7 +60,10 @@ void co__timer_cancel(struct co__timers *timers, struct co__timer *timer);
  */
 struct co__timer *co__timers_expire(struct co__timers *timers, co_time now);
 
-/* The earliest deadline, or CO_NEVER. */
+/*
+ * When to call co__timers_expire next: at the earliest deadline, or, if that is
+ * far away, at some time before it; CO_NEVER if no timer is armed.
+ */
 co_time co__timers_next(struct co__timers *timers);
 
 /* For tests: whether all invariants hold. */
