@@ -70,15 +70,17 @@ static void report(const struct co_task *self, const struct co_task *owner)
 static void look_at(const void *address)
 {
     const struct co_loop *loop = co__loop;
-    const struct co_task *owner;
+    const struct co_task *self, *owner;
     int in_guard = 0;
 
-    /* Outside a run a guard can be hit by a stray pointer alone. */
+    /* Outside the tasks a guard is hit by a stray pointer only. */
     if (!loop || !loop->overflow_report || loop->self == &loop->root)
         return;
     owner = co__stack_owner(address, &in_guard);
-    if (owner && in_guard)
-        report(loop->self, owner);
+    if (!owner || !in_guard)
+        return;
+    self = loop->self ? loop->self : owner; /* NULL: amid a reactor's turn */
+    report(self, owner);
 }
 
 /* Let the default action happen: at the second try of the instruction that
