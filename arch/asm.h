@@ -12,6 +12,7 @@
  *     co_feature_note t, bits the GNU property note (nothing in Mach-O)
  *     co_plain_stack_note     this file needs no executable stack
  */
+/* clang-format off */
 #ifndef CO_ARCH_ASM_H
 #define CO_ARCH_ASM_H
 

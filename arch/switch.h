@@ -40,6 +40,23 @@
 int co__switch(void **from, void *to, int value);
 
 /*
+ * Save the running context in *from as co__switch does, and call entry(arg) on
+ * the stack that ends below `top` (exclusive, a multiple of 16). Returns when
+ * somebody switches back to *from, with their value. entry never returns; the
+ * program stops with a trap if it does. It inherits the control words of the
+ * floating-point units.
+ */
+int co__switch_start(void **from, void *top, void (*entry)(void *), void *arg);
+
+/*
+ * Leave the running context for ever, and run on `to`, as co__switch does. Does
+ * not return, and is not declared so, in order to be a tail call: a task that
+ * was begun by co__switch_start and ends by this one then looks to the
+ * processor like a function that returns, and no return is mispredicted.
+ */
+void co__switch_final(void *to, int value);
+
+/*
  * Build the first frame of the stack that ends below `top` (exclusive, a
  * multiple of 16). Switching to the pointer that this returns calls
  * entry(arg), the stack aligned as the ABI wants it. entry never returns; the

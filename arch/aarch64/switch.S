@@ -21,11 +21,8 @@
 #define PACIA1716 hint #8 /* sign x17 with x16 */
 #define BTI_C     hint #34
 
-/* int co__switch(void **from: x0, void *to: x1, int value: w2)
- *
- * The frame looks the same on both stacks, so that the rules for the unwinder
- * hold on either side of the line that changes sp. */
-co_function co__switch
+/* Push a frame; the rules for the unwinder follow. */
+.macro save_frame
     PACIASP
     .cfi_negate_ra_state
     sub     sp, sp, #CO__FRAME_BYTES
@@ -62,12 +59,10 @@ co_function co__switch
     .cfi_rel_offset d15, CO__FRAME_D15
     mrs     x9, fpcr
     str     x9, [sp, #CO__FRAME_FPCR]
+.endm
 
-    mov     x9, sp
-    str     x9, [x0]
-    mov     sp, x1
-    mov     w0, w2
-
+/* Pop the frame that sp points to, and return to where it was pushed. */
+.macro load_frame
     ldr     x9, [sp, #CO__FRAME_FPCR]
     msr     fpcr, x9
     ldp     x19, x20, [sp, #CO__FRAME_X19]
@@ -105,7 +100,69 @@ co_function co__switch
     AUTIASP
     .cfi_negate_ra_state
     ret
+.endm
+
+/* int co__switch(void **from: x0, void *to: x1, int value: w2)
+ *
+ * The frame looks the same on both stacks, so that the rules for the unwinder
+ * hold on either side of the line that changes sp. */
+co_function co__switch
+    save_frame
+    mov     x9, sp
+    str     x9, [x0]
+    mov     sp, x1
+    mov     w0, w2
+    load_frame
 co_end co__switch
+
+/* int co__switch_start(void **from: x0, void *top: x1,
+ *                      void (*entry)(void *): x2, void *arg: x3)
+ *
+ * A jump where co__switch_final has a return without a call: to the processor
+ * the whole task is then one function that the caller of this one called. By
+ * x16, from which BTI lets a jump land where calls do. */
+co_function co__switch_start
+    save_frame
+    mov     x9, sp
+    str     x9, [x0]
+    mov     sp, x1
+    .cfi_undefined x30
+    adr     x30, CO_LOCAL(entry)
+    mov     x29, xzr
+    mov     x0, x3
+    mov     x16, x2
+    br      x16
+co_end co__switch_start
+
+/* void co__switch_final(void *to: x0, int value: w1) */
+co_function co__switch_final
+    BTI_C
+    mov     sp, x0
+    .cfi_negate_ra_state
+    .cfi_def_cfa_offset CO__FRAME_BYTES
+    .cfi_rel_offset x19, CO__FRAME_X19
+    .cfi_rel_offset x20, CO__FRAME_X20
+    .cfi_rel_offset x21, CO__FRAME_X21
+    .cfi_rel_offset x22, CO__FRAME_X22
+    .cfi_rel_offset x23, CO__FRAME_X23
+    .cfi_rel_offset x24, CO__FRAME_X24
+    .cfi_rel_offset x25, CO__FRAME_X25
+    .cfi_rel_offset x26, CO__FRAME_X26
+    .cfi_rel_offset x27, CO__FRAME_X27
+    .cfi_rel_offset x28, CO__FRAME_X28
+    .cfi_rel_offset x29, CO__FRAME_X29
+    .cfi_rel_offset x30, CO__FRAME_X30
+    .cfi_rel_offset d8, CO__FRAME_D8
+    .cfi_rel_offset d9, CO__FRAME_D9
+    .cfi_rel_offset d10, CO__FRAME_D10
+    .cfi_rel_offset d11, CO__FRAME_D11
+    .cfi_rel_offset d12, CO__FRAME_D12
+    .cfi_rel_offset d13, CO__FRAME_D13
+    .cfi_rel_offset d14, CO__FRAME_D14
+    .cfi_rel_offset d15, CO__FRAME_D15
+    mov     w0, w1
+    load_frame
+co_end co__switch_final
 
 /* void *co__switch_prepare(void *top: x0, void (*entry)(void *): x1,
  *                          void *arg: x2)

@@ -5,12 +5,8 @@
 #include "arch/asm.h"
 #include "arch/x86_64/frame.h"
 
-/* int co__switch(void **from: rdi, void *to: rsi, int value: edx)
- *
- * The frame looks the same on both stacks, so that the rules for the unwinder
- * hold on either side of the line that changes rsp. */
-co_function co__switch
-    endbr64
+/* Push a frame; the rules for the unwinder follow. */
+.macro save_frame
     push    %rbp
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset rbp, 0
@@ -33,11 +29,10 @@ co_function co__switch
     .cfi_adjust_cfa_offset CO__FRAME_R15
     stmxcsr CO__FRAME_MXCSR(%rsp)
     fnstcw  CO__FRAME_X87_CW(%rsp)
+.endm
 
-    mov     %rsp, (%rdi)
-    mov     %rsi, %rsp
-    mov     %edx, %eax
-
+/* Pop the frame that rsp points to, and return to where it was pushed. */
+.macro load_frame
     ldmxcsr CO__FRAME_MXCSR(%rsp)
     fldcw   CO__FRAME_X87_CW(%rsp)
     add     $CO__FRAME_R15, %rsp
@@ -61,7 +56,53 @@ co_function co__switch
     .cfi_adjust_cfa_offset -8
     .cfi_restore rbp
     ret
+.endm
+
+/* int co__switch(void **from: rdi, void *to: rsi, int value: edx)
+ *
+ * The frame looks the same on both stacks, so that the rules for the unwinder
+ * hold on either side of the line that changes rsp. */
+co_function co__switch
+    endbr64
+    save_frame
+    mov     %rsp, (%rdi)
+    mov     %rsi, %rsp
+    mov     %edx, %eax
+    load_frame
 co_end co__switch
+
+/* int co__switch_start(void **from: rdi, void *top: rsi,
+ *                      void (*entry)(void *): rdx, void *arg: rcx)
+ *
+ * A jump where co__switch_final has a return without a call: to the processor
+ * the whole task is then one function that the caller of this one called. */
+co_function co__switch_start
+    endbr64
+    save_frame
+    mov     %rsp, (%rdi)
+    mov     %rsi, %rsp
+    .cfi_undefined rip
+    lea     CO_LOCAL(entry)(%rip), %rax
+    push    %rax
+    xor     %ebp, %ebp
+    mov     %rcx, %rdi
+    jmp     *%rdx
+co_end co__switch_start
+
+/* void co__switch_final(void *to: rdi, int value: esi) */
+co_function co__switch_final
+    endbr64
+    mov     %rdi, %rsp
+    .cfi_def_cfa_offset CO__FRAME_BYTES
+    .cfi_rel_offset r15, CO__FRAME_R15
+    .cfi_rel_offset r14, CO__FRAME_R14
+    .cfi_rel_offset r13, CO__FRAME_R13
+    .cfi_rel_offset r12, CO__FRAME_R12
+    .cfi_rel_offset rbx, CO__FRAME_RBX
+    .cfi_rel_offset rbp, CO__FRAME_RBP
+    mov     %esi, %eax
+    load_frame
+co_end co__switch_final
 
 /* void *co__switch_prepare(void *top: rdi, void (*entry)(void *): rsi,
  *                          void *arg: rdx)

@@ -12,6 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if CO__VALGRIND
+#include <valgrind/memcheck.h>
+#else
+#define RUNNING_ON_VALGRIND                      0
+#define VALGRIND_MAKE_MEM_DEFINED(address, size) ((void)0)
+#endif
+
 /* These functions run on stacks that no sanitizer has been told of, and leave
  * some of them for good. The empty asm keeps a call from being a tail call. */
 #define RAW          __attribute__((noinline, no_sanitize("address", "thread")))
@@ -58,8 +65,8 @@ struct machine_float machine_float_pattern(int i); /* all words differ */
 
 /*
  * Call run(arg) and, before every instruction of `function` that it executes,
- * at(pc) in a signal handler. Returns how many instructions that were, or -1
- * where it cannot be done (under valgrind).
+ * at(pc) in a signal handler. Returns how many instructions that were: none
+ * under valgrind.
  */
 int machine_step(uintptr_t function, void (*run)(void *), void *arg,
                  void (*at)(uintptr_t pc));
