@@ -256,6 +256,7 @@ static void advance(struct co__timers *timers, uint64_t tick)
         spill(timers, level, slot);
     } else {
         timers->horizon = tick + 1;
+        timers->earliest_known = 0; /* it may have named an emptied slot */
     }
     /* Slots that the horizon has just entered belong into lower levels. */
     for (level = 1; level < CO__TIMER_LEVELS; level++)
