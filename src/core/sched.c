@@ -27,7 +27,6 @@
 #include "arch/switch.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "core/entry.h"
 #include "core/queue.h"
 #include "core/stack.h"
 #include "core/turn.h"
@@ -50,8 +49,10 @@ static CO_NOINLINE struct co_task *slice_end(struct co_loop *loop)
 {
     loop->slice = CO__SLICE;
     if (loop->flags & CO__LOOP_BATCHED) {
-        if (!loop->batch)
+        if (!loop->batch) {
+            loop->slice = 1; /* the root context asks again */
             return &loop->root;
+        }
         if (loop->batch < CO__SLICE)
             loop->slice = (int32_t)loop->batch;
         loop->batch -= (uint32_t)loop->slice;
@@ -88,6 +89,18 @@ CO_INLINE struct co_task *next(struct co_loop *loop)
     return task;
 }
 
+static void task_entry(void *task);
+
+/* Save `from` and run `to`, for the first time or again. */
+CO_INLINE int enter(struct co_task *from, struct co_task *to)
+{
+    if (to->flags & CO__FLAG_NEW) {
+        to->flags &= (uint8_t)~CO__FLAG_NEW;
+        return co__switch_start(&from->sp, to, task_entry, to);
+    }
+    return co__switch(&from->sp, to->sp, to->value);
+}
+
 CO_INLINE int switch_to(struct co_loop *loop, struct co_task *from,
                         struct co_task *to)
 {
@@ -95,9 +108,9 @@ CO_INLINE int switch_to(struct co_loop *loop, struct co_task *from,
 
     co__loop_hand_over(loop, to);
     if (!CO__SANITIZED)
-        return co__switch(&from->sp, to->sp, to->value);
+        return enter(from, to);
     co__fiber_leave(&from->fiber, &to->fiber, 0);
-    value = co__switch(&from->sp, to->sp, to->value);
+    value = enter(from, to);
     co__fiber_arrive(&from->fiber);
     return value;
 }
@@ -304,7 +317,8 @@ int co__enter_slow(struct co_loop *loop, struct co_task *task)
 
 /* ---- starting and ending ------------------------------------------------- */
 
-static void finish(struct co_loop *loop, struct co_task *task)
+/* A task's function has returned. Who runs next. */
+CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
 {
     struct co_task *to;
 
@@ -314,41 +328,40 @@ static void finish(struct co_loop *loop, struct co_task *task)
     if (co__timer_armed(&task->timer))
         co__timer_cancel(&loop->timers, &task->timer);
     loop->alive--;
-    task->flags |= CO__SANITIZED ? 0 : CO__FLAG_ENTERED;
     task->state = CO__TASK_DONE;
     if (task->joiner)
         co__wake(task->joiner, 0);
     else if (task->flags & CO__FLAG_DETACHED)
-        co__task_free(task);
+        co__task_free(task); /* nobody takes the stack before we have left it */
     if (CO_UNLIKELY(task == loop->until)) {
         loop->until = NULL;
         loop->flags |= CO__LOOP_LEAVE;
-        to = &loop->root;
-    } else {
-        to = next(loop);
-        if (!to)
-            to = &loop->root;
+        return &loop->root;
     }
+    to = next(loop);
+    return to ? to : &loop->root;
+}
+
+/* What co__switch_start calls. It ends in a jump, see co__switch_final. */
+static void task_entry(void *arg)
+{
+    struct co_task *task = arg, *to;
+    struct co_loop *loop;
+
+    if (CO__SANITIZED)
+        co__fiber_arrive(&task->fiber);
+    task->result = task->fn(task->arg);
+    loop = co__loop;
+    if (CO_UNLIKELY(!loop))
+        _exit(task->result & 255); /* a forked child, see fork.c */
+    to = finish(loop, task);
     co__loop_hand_over(loop, to);
     if (CO__SANITIZED)
         co__fiber_leave(&task->fiber, &to->fiber, 1);
-    co__switch(&task->sp, to->sp, to->value);
-}
-
-void co__task_entry(void *arg)
-{
-    struct co_task *task = arg;
-
-    /* In plain builds the frame of an ended task is reused by the next one on
-     * this stack: its start is then a switch like any other. */
-    for (;;) {
-        if (CO__SANITIZED)
-            co__fiber_arrive(&task->fiber);
-        task->result = task->fn(task->arg);
-        if (CO_UNLIKELY(!co__loop))
-            _exit(task->result & 255); /* a forked child, see fork.c */
-        finish(task->loop, task);
-    }
+    if (to->flags & CO__FLAG_NEW)
+        enter(task, to);
+    else
+        co__switch_final(to->sp, to->value);
 }
 
 void co__task_free(struct co_task *task)
