@@ -15,6 +15,7 @@
 #include "core/loop.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #define STATE_IDLE   0u
 #define STATE_QUEUED 1u
@@ -95,6 +96,8 @@ void co__inbox_run(struct co__inbox *inbox)
         /* From here on the caller may queue the node again, or free it. */
         __atomic_store_n(&call->co__state, STATE_IDLE, __ATOMIC_RELEASE);
         fn(arg);
+        if (CO_UNLIKELY(!co__loop))
+            _exit(0); /* a forked child, see fork.c */
     }
 }
 

@@ -199,7 +199,7 @@ static int begin(struct co_loop *loop)
     co__fiber_adopt(&loop->root.fiber);
     co__inbox_awake(&loop->inbox);
     loop->flags &= ~(CO__LOOP_BATCHED | CO__LOOP_LEAVE | CO__LOOP_STOPPED);
-    loop->slice = CO__SLICE;
+    loop->slice = 1; /* look at the inbox before the first task */
     loop->self = &loop->root;
     loop->now = loop->polled = co__clock_read();
     co__loop = loop;
@@ -213,9 +213,9 @@ static void end(struct co_loop *loop)
     restore_sigpipe(loop);
     if (loop->overflow_report)
         co__overflow_leave();
-    atomic_store(&loop->runs, 0);
     if (!co__inbox_sleep(&loop->inbox))
         loop->poller_ops->wake(loop->poller);
+    atomic_store(&loop->runs, 0); /* now another thread may run or free it */
 }
 
 /* The root context: run tasks until the run is over. Waiting for events is
@@ -418,12 +418,13 @@ void co_loop_free(co_loop *loop)
         return;
     if (atomic_load(&loop->runs))
         co__die("co_loop_free of a loop that runs");
-    if (loop->held) {
+    if (loop->held || loop->inbox.calls || atomic_load(&loop->inbox.newest)) {
         if (begin(loop) < 0)
             co__die("co_loop_free of a loop with tasks while another runs");
         drain(loop);
         end(loop);
     }
+    CO_ASSERT(!loop->held);
     loop->poller_ops->close(loop->poller);
     co__fds_close(loop);
     co__timers_fini(&loop->timers);
