@@ -7,8 +7,7 @@ static int child(void *arg)
 {
     int *value = (int *)arg;
 
-    co_timeout(CO_SEC)
-    {
+    co_timeout(CO_SEC) {
         if (co_sleep(CO_MS) < 0)
             return -1;
     }
