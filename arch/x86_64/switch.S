@@ -139,7 +139,8 @@ co_end co__switch_entry
  *                        void *arg: rdx)
  *
  * While fn runs, rbx points to the saved frame (fn keeps it, and the unwinder
- * knows how), and the rules describe that frame in place of our own. */
+ * knows how), and the rules describe that frame in place of our own. (The
+ * return address is where it always is, just below the CFA.) */
 co_function co__switch_unwind
     endbr64
     push    %rbx
@@ -155,7 +156,6 @@ co_function co__switch_unwind
     .cfi_rel_offset r12, CO__FRAME_R12
     .cfi_rel_offset rbx, CO__FRAME_RBX
     .cfi_rel_offset rbp, CO__FRAME_RBP
-    .cfi_rel_offset rip, CO__FRAME_PC
     call    *%rsi
     .cfi_restore_state
     pop     %rbx

@@ -229,6 +229,8 @@ CO_INLINE int park(struct co_loop *loop, struct co_task *task, unsigned reason,
     to = next(loop);
     if (CO_UNLIKELY(!to))
         return park_idle(loop, task);
+    if (CO_UNLIKELY(to == task)) /* the end of the slice has woken it */
+        return task->value;
     return switch_to(loop, task, to);
 }
 
@@ -303,6 +305,9 @@ static void budget_look(struct co_loop *loop, struct co_task *task)
         loop->now - loop->stint < CO__BUDGET_TIME)
         return;
     loop->looks = 0;
+    /* Not only to who is ready now: with nobody ready a yield is nothing. */
+    if (loop->now - loop->polled >= CO__POLL_PERIOD)
+        co__turn(loop, 0);
     yield(loop, task);
 }
 

@@ -25,11 +25,9 @@
  */
 #include "core/stack.h"
 
-#include "arch/switch.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/sanitize.h"
-#include "core/entry.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -324,8 +322,7 @@ struct co_task *co__stack_take(struct co__stack_pool *pool,
     CO_ASSERT(task->state == CO__TASK_FREE);
     if (CO__SANITIZED)
         co__fiber_start(&task->fiber);
-    if (!(task->flags & CO__FLAG_ENTERED))
-        task->sp = co__switch_prepare(task, co__task_entry, task);
+    task->flags = CO__FLAG_NEW;
     return task;
 }
 
@@ -342,7 +339,7 @@ void co__stack_give(struct co__stack_pool *pool, struct co_task *task)
 {
     task->state = CO__TASK_FREE;
     task->loop = NULL;
-    task->flags = (uint8_t)((task->flags & CO__FLAG_ENTERED) | CO__FLAG_DEEP);
+    task->flags = CO__FLAG_DEEP;
     if (CO__DEBUG) {
         struct co_task **place =
             &pool->quarantine[pool->quarantined++ % QUARANTINE];
@@ -371,9 +368,6 @@ static void drop_deep_pages(struct co_task *task)
     char *bottom = co__stack_bottom(task);
     uintptr_t top = (uintptr_t)task & ~(uintptr_t)(page_bytes - 1);
 
-    /* The saved frame is below the block and may reach into the next page. */
-    if (task->flags & CO__FLAG_ENTERED)
-        top = (uintptr_t)task->sp & ~(uintptr_t)(page_bytes - 1);
     if (top > (uintptr_t)bottom)
         madvise(bottom, top - (uintptr_t)bottom, MADV_DONTNEED);
     task->flags &= (uint8_t)~CO__FLAG_DEEP;

@@ -40,8 +40,8 @@ int co__stack_class(size_t bytes);
 size_t co__stack_class_bytes(unsigned size_class);
 
 /*
- * A control block on a stack of its own, state FREE, with sp set up to run the
- * loop's task entry (or reusing it: CO__FLAG_ENTERED); NULL with errno ENOMEM.
+ * A control block on a stack of its own, state FREE, CO__FLAG_NEW; NULL with
+ * errno ENOMEM. The stack ends below the block.
  */
 struct co_task *co__stack_take(struct co__stack_pool *pool,
                                unsigned size_class);

@@ -40,13 +40,13 @@ enum co__wait_reason {
 enum co__task_flag {
     CO__FLAG_DETACHED = 1u << 0, /* nobody joins it */
     CO__FLAG_CALLBACK = 1u << 1, /* the loop's own task: must not suspend */
-    CO__FLAG_ENTERED = 1u << 2,  /* `sp` is inside co__task_entry: reuse it */
+    CO__FLAG_NEW = 1u << 2,      /* has not started: there is no frame at `sp` */
     CO__FLAG_DEEP = 1u << 3,     /* freed since its deep pages were given back */
 };
 
 struct co_task {
     /* What a switch touches. */
-    void *sp; /* saved stack pointer; stale while it runs */
+    void *sp; /* saved stack pointer; stale while it runs, or is new */
     struct co__chain chain;
     int32_t value; /* what its co__park returns */
     uint8_t state;

@@ -81,6 +81,8 @@ unsigned co__unwind_task(const struct co_task *task, void **frames,
     CO_ASSERT(task->loop);
     if (task == task->loop->self)
         return co__unwind_here(frames, max);
+    if (task->flags & CO__FLAG_NEW)
+        return 0;
     co__switch_unwind(task->sp, collect, &walk);
     return walk.count;
 }

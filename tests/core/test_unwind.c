@@ -213,13 +213,12 @@ static int not_started(void *arg)
     (void)arg;
     ck_assert_ptr_nonnull(task);
     count = co__unwind_task(task, frames, MAX);
-    ck_assert_uint_eq(count, 1);
-    ck_assert(is_entry(frames[0]));
+    ck_assert_uint_eq(count, 0);
     ck_assert_int_eq(co_join(task, NULL), 0);
     return 0;
 }
 
-START_TEST(task_that_has_not_started_has_its_entry_only)
+START_TEST(task_that_has_not_started_has_no_frames)
 {
     in_a_run(not_started);
 }
@@ -237,10 +236,7 @@ static int started_anew(void *arg)
 
         ck_assert_ptr_nonnull(task);
         count = co__unwind_task(task, frames, MAX);
-        ck_assert_uint_ge(count, 1);
-        ck_assert_uint_le(count, 3);
-        ck_assert(is_entry(frames[count - 1]));
-        ck_assert_int_lt(find(frames, count, "do_nothing"), 0);
+        ck_assert_uint_eq(count, 0);
         ck_assert_int_eq(co_join(task, NULL), 0);
     }
     return 0;
@@ -333,7 +329,7 @@ static Suite *suite(void)
                    backtrace_of_a_parked_task_goes_from_its_wait_to_its_entry);
     tcase_add_test(tc, looking_at_a_parked_task_leaves_its_stack_alone);
     tcase_add_test(tc, backtrace_of_a_ready_task_shows_where_it_gave_way);
-    tcase_add_test(tc, task_that_has_not_started_has_its_entry_only);
+    tcase_add_test(tc, task_that_has_not_started_has_no_frames);
     tcase_add_test(tc, task_on_a_used_stack_shows_nothing_of_the_last_one);
     tcase_add_test(tc, backtrace_of_the_running_task_begins_with_its_caller);
     tcase_add_test(tc, no_more_frames_are_stored_than_there_is_room_for);
