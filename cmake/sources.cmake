@@ -13,6 +13,7 @@ set(COPPICE_PLATFORM_TABLE
   "arch/aarch64/switch.S     aarch64    *"
   "src/poll/epoll.c          *          Linux"
   "src/poll/pollers_linux.c  *          Linux"
+  "src/io/sys_linux.c        *          Linux"
 )
 
 # The layers that make libcoppice, lowest first. hook and http are libraries of
