@@ -199,7 +199,9 @@ static CO_NOINLINE int park_idle(struct co_loop *loop, struct co_task *task)
     struct co_task *to;
 
     do {
-        if (loop->flags & CO__LOOP_BATCHED) {
+        /* An ending loop is over when its tasks are; the callback task is not
+         * counted, and the root context is who looks. */
+        if (loop->flags & (CO__LOOP_BATCHED | CO__LOOP_ENDING)) {
             to = &loop->root;
             break;
         }
