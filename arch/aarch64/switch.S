@@ -127,7 +127,7 @@ co_function co__switch_start
     str     x9, [x0]
     mov     sp, x1
     .cfi_undefined x30
-    adr     x30, CO_LOCAL(entry)
+    adr     x30, CO_LOCAL(returned)
     mov     x29, xzr
     mov     x0, x3
     mov     x16, x2
@@ -193,6 +193,7 @@ co_function co__switch_entry
 CO_LOCAL(entry):
     mov     x0, x20
     blr     x19
+CO_LOCAL(returned):
     brk     #1
 co_end co__switch_entry
 

@@ -82,7 +82,7 @@ co_function co__switch_start
     mov     %rsp, (%rdi)
     mov     %rsi, %rsp
     .cfi_undefined rip
-    lea     CO_LOCAL(entry)(%rip), %rax
+    lea     CO_LOCAL(returned)(%rip), %rax
     push    %rax
     xor     %ebp, %ebp
     mov     %rcx, %rdi
@@ -132,6 +132,7 @@ co_function co__switch_entry
 CO_LOCAL(entry):
     mov     %r12, %rdi
     call    *%rbx
+CO_LOCAL(returned):
     ud2
 co_end co__switch_entry
 

@@ -2,7 +2,7 @@
 /* tests/arch/aarch64_regs.S - the registers: x19 to x29, d8 to d15. */
 #include "arch/asm.h"
 
-/* int machine_call_with(in: x0, out: x1, fn: x2, a: x3, b: x4, c: x5) */
+/* int machine_call_with(in: x0, out: x1, fn: x2, a: x3, b: x4, c: x5, d: x6) */
 co_function machine_call_with
     sub     sp, sp, #176
     .cfi_adjust_cfa_offset 176
@@ -51,6 +51,7 @@ co_function machine_call_with
     mov     x0, x3
     mov     x1, x4
     mov     x2, x5
+    mov     x3, x6
     blr     x9
     ldr     x1, [sp, #160]
     stp     x19, x20, [x1, #0]

@@ -38,11 +38,11 @@ extern const ptrdiff_t machine_frame_bytes; /* of a context that is saved */
 extern const ptrdiff_t machine_entry_sp_below_top;
 
 /*
- * Put in[] into the registers, call fn(a, b, c), put what they hold then into
- * out[], and return what fn returned. Unwinders find in[] in this frame.
+ * Put in[] into the registers, call fn(a, b, c, d), put what they hold then
+ * into out[], and return what fn returned. Unwinders find in[] in this frame.
  */
 int machine_call_with(const uint64_t *in, uint64_t *out, void (*fn)(void),
-                      void *a, void *b, intptr_t c);
+                      void *a, void *b, void *c, void *d);
 
 /* An entry whose argument is a struct machine_entry: it notes how it was
  * entered, makes an access that demands an aligned stack, and goes on in
@@ -71,7 +71,7 @@ struct machine_float machine_float_pattern(int i); /* all words differ */
 int machine_step(uintptr_t function, void (*run)(void *), void *arg,
                  void (*at)(uintptr_t pc));
 
-/* Does this function begin with an instruction that an indirect call may hit? */
+/* May an indirect call land on the function's first instruction? */
 int machine_is_landing_pad(uintptr_t function);
 
 /* The machine's own tests. */

@@ -54,6 +54,11 @@ static RAW int to_main(int value)
     return co__switch(&task_sp, main_sp, value);
 }
 
+static RAW int start(void (*entry)(void *), void *arg)
+{
+    return co__switch_start(&main_sp, stack_top, entry, arg);
+}
+
 static void prepare(void (*entry)(void *), void *arg)
 {
     task_sp = co__switch_prepare(stack_top, entry, arg);
@@ -87,18 +92,18 @@ static void compare(const struct pattern *p, const char *side)
 
 static RAW int patterned_to_task(int value)
 {
-    value =
-        machine_call_with(main_pattern.in, main_pattern.out,
-                          (void (*)(void))co__switch, &main_sp, task_sp, value);
+    value = machine_call_with(main_pattern.in, main_pattern.out,
+                              (void (*)(void))co__switch, &main_sp, task_sp,
+                              (void *)(intptr_t)value, NULL);
     NO_TAIL_CALL;
     return value;
 }
 
 static RAW int patterned_to_main(int value)
 {
-    value =
-        machine_call_with(task_pattern.in, task_pattern.out,
-                          (void (*)(void))co__switch, &task_sp, main_sp, value);
+    value = machine_call_with(task_pattern.in, task_pattern.out,
+                              (void (*)(void))co__switch, &task_sp, main_sp,
+                              (void *)(intptr_t)value, NULL);
     NO_TAIL_CALL;
     return value;
 }
@@ -127,6 +132,42 @@ START_TEST(every_callee_saved_register_survives_a_switch)
         memcpy(parked_with.out, task_pattern.out, sizeof(parked_with.out));
         compare(&parked_with, "the task");
     }
+}
+END_TEST
+
+static RAW int patterned_start(void (*entry)(void *), void *arg)
+{
+    int value = machine_call_with(main_pattern.in, main_pattern.out,
+                                  (void (*)(void))co__switch_start, &main_sp,
+                                  stack_top, (void *)(uintptr_t)entry, arg);
+    NO_TAIL_CALL;
+    return value;
+}
+
+/* Ends at once, having spoilt every register. */
+static RAW void patterned_final_task(void *arg)
+{
+    (void)arg;
+    machine_call_with(task_pattern.in, task_pattern.out,
+                      (void (*)(void))co__switch_final, main_sp,
+                      (void *)(intptr_t)-77, NULL, NULL);
+}
+
+START_TEST(every_callee_saved_register_survives_a_start_and_an_end)
+{
+    fill(&main_pattern, 31);
+    fill(&task_pattern, 32);
+    ck_assert_int_eq(patterned_start(patterned_final_task, NULL), -77);
+    compare(&main_pattern, "main");
+
+    /* The same with a task that parks before. */
+    fill(&main_pattern, 33);
+    patterned_start(patterned_task, NULL);
+    compare(&main_pattern, "main");
+    fill(&main_pattern, 34);
+    patterned_to_task(0);
+    compare(&main_pattern, "main");
+    compare(&task_pattern, "the task");
 }
 END_TEST
 
@@ -189,6 +230,30 @@ START_TEST(a_new_context_starts_with_the_control_words_of_its_maker)
 }
 END_TEST
 
+static RAW void final_float_task(void *arg)
+{
+    (void)arg;
+    float_seen = machine_float_get();
+    machine_float_set(float_next);
+    co__switch_final(main_sp, 0);
+}
+
+START_TEST(a_started_context_inherits_the_control_words_and_keeps_its_own)
+{
+    struct machine_float at_start = machine_float_get();
+    for (int i = 0; i < MACHINE_FLOAT_PATTERNS; i++) {
+        struct machine_float ours = machine_float_pattern(i);
+        float_next = machine_float_pattern(i + 1);
+        machine_float_set(ours);
+        start(final_float_task, NULL);
+        struct machine_float after = machine_float_get();
+        machine_float_set(at_start);
+        compare_float(float_seen, ours);
+        compare_float(after, ours);
+    }
+}
+END_TEST
+
 /* ---- what is handed over ----------------------------------------------- */
 
 static int values_seen[8];
@@ -217,6 +282,27 @@ START_TEST(a_value_is_handed_over_in_both_directions)
 }
 END_TEST
 
+static RAW void final_value_task(void *arg)
+{
+    int value = *(int *)arg;
+    value = to_main(value);
+    values_seen[0] = value;
+    co__switch_final(main_sp, (int)(0u - (unsigned)value));
+}
+
+START_TEST(a_value_is_handed_over_by_a_start_and_an_end)
+{
+    static const int values[] = {0, 1, -1, INT_MAX, INT_MIN};
+    int first = -4321;
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(start(final_value_task, &first), first);
+        int back = to_task(values[i]);
+        ck_assert_int_eq(values_seen[0], values[i]);
+        ck_assert_int_eq(back, (int)(0u - (unsigned)values[i]));
+    }
+}
+END_TEST
+
 static uintptr_t argument_seen;
 
 static RAW void argument_task(void *arg)
@@ -234,6 +320,9 @@ START_TEST(entry_gets_its_whole_argument)
         prepare(argument_task, (void *)arguments[i]);
         argument_seen = ~arguments[i];
         to_task(-1);
+        ck_assert_uint_eq(argument_seen, arguments[i]);
+        argument_seen = ~arguments[i];
+        start(argument_task, (void *)arguments[i]);
         ck_assert_uint_eq(argument_seen, arguments[i]);
     }
 }
@@ -255,6 +344,11 @@ START_TEST(entry_begins_with_an_aligned_stack_and_no_frame_pointer)
         char *top = stack_top - colour;
         task_sp = co__switch_prepare(top, machine_entry_probe, &entry);
         to_task(0);
+        ck_assert_int_eq(top - (char *)entry.sp, machine_entry_sp_below_top);
+        ck_assert_uint_eq(entry.frame_pointer, 0);
+
+        entry = (struct machine_entry){1, 1, after_probe};
+        co__switch_start(&main_sp, top, machine_entry_probe, &entry);
         ck_assert_int_eq(top - (char *)entry.sp, machine_entry_sp_below_top);
         ck_assert_uint_eq(entry.frame_pointer, 0);
     }
@@ -291,28 +385,51 @@ static RAW void returning_task(void *arg)
     (void)arg;
 }
 
+/* Called again, an entry that returns would stay here. */
+static volatile int entries;
+
+static RAW void returning_once_task(void *arg)
+{
+    (void)arg;
+    if (entries++ > 0)
+        _exit(0);
+}
+
 START_TEST(an_entry_that_returns_is_trapped)
 {
-    pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        signal(SIGILL, SIG_DFL);
-        signal(SIGTRAP, SIG_DFL);
-        alarm(5);
-        prepare(returning_task, NULL);
-        to_task(0);
-        _exit(0);
+    for (int i = 0; i < 3; i++) {
+        pid_t pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0) {
+            signal(SIGILL, SIG_DFL);
+            signal(SIGTRAP, SIG_DFL);
+            alarm(5);
+            if (i == 0) {
+                prepare(returning_task, NULL);
+                to_task(0);
+            } else if (i == 1) {
+                start(returning_task, NULL);
+            } else {
+                /* In the registers that a prepared frame would use. */
+                for (int r = 0; r < machine_register_count; r++)
+                    main_pattern.in[r] = (uintptr_t)returning_once_task;
+                patterned_start(returning_once_task, NULL);
+            }
+            _exit(0);
+        }
+        int status;
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert(WIFSIGNALED(status));
+        ck_assert_int_eq(WTERMSIG(status), machine_trap_signal);
     }
-    int status;
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert(WIFSIGNALED(status));
-    ck_assert_int_eq(WTERMSIG(status), machine_trap_signal);
 }
 END_TEST
 
 START_TEST(every_function_begins_with_a_landing_pad)
 {
     ck_assert(machine_is_landing_pad((uintptr_t)co__switch));
+    ck_assert(machine_is_landing_pad((uintptr_t)co__switch_start));
+    ck_assert(machine_is_landing_pad((uintptr_t)co__switch_final));
     ck_assert(machine_is_landing_pad((uintptr_t)co__switch_prepare));
     ck_assert(machine_is_landing_pad((uintptr_t)co__switch_unwind));
 }
@@ -384,6 +501,7 @@ struct trace {
     uint64_t registers[MACHINE_REGISTERS_MAX];
     uintptr_t cfa;
     bool has_registers;
+    uintptr_t outermost_cfa; /* of the last frame */
 };
 
 static RAW _Unwind_Reason_Code add_frame(struct _Unwind_Context *context,
@@ -392,8 +510,10 @@ static RAW _Unwind_Reason_Code add_frame(struct _Unwind_Context *context,
     struct trace *t = arg;
     if (t->count == FRAMES_MAX)
         return _URC_NORMAL_STOP;
-    if (_Unwind_GetIP(context) == 0)
-        return _URC_NO_REASON; /* libgcc shows the caller of the last one */
+    if (_Unwind_GetIP(context) == 0) { /* libgcc shows the last one's caller */
+        t->outermost_cfa = (uintptr_t)_Unwind_GetCFA(context);
+        return _URC_NO_REASON;
+    }
     uintptr_t function = (uintptr_t)_Unwind_GetRegionStart(context);
     t->function[t->count++] = function;
     if (function == (uintptr_t)machine_call_with && !t->has_registers) {
@@ -498,6 +618,8 @@ START_TEST(a_backtrace_inside_a_context_ends_at_its_entry)
                                        (uintptr_t)middle, (uintptr_t)deep_task,
                                        (uintptr_t)co__switch_entry};
         expect_frames(&t, 5, functions);
+        start(deep_task, &t);
+        expect_frames(&t, 5, functions);
     }
 }
 END_TEST
@@ -538,6 +660,7 @@ START_TEST(a_context_that_never_ran_is_unwound_to_its_entry)
                                    (uintptr_t)co__switch_unwind,
                                    (uintptr_t)co__switch_entry};
     expect_frames(&t, 3, functions);
+    ck_assert_uint_eq(t.outermost_cfa, (uintptr_t)stack_top);
 }
 END_TEST
 
@@ -570,7 +693,7 @@ START_TEST(unwinding_a_parked_context_keeps_the_callers_registers)
     fill(&main_pattern, 13);
     machine_call_with(main_pattern.in, main_pattern.out,
                       (void (*)(void))co__switch_unwind, task_sp,
-                      (void *)(uintptr_t)take_trace, (intptr_t)&t);
+                      (void *)(uintptr_t)take_trace, &t, NULL);
     compare(&main_pattern, "main");
     ck_assert_int_gt(t.count, 0);
 }
@@ -624,7 +747,7 @@ static RAW void unwind_nothing(void *arg)
     (void)arg;
     machine_call_with(main_pattern.in, main_pattern.out,
                       (void (*)(void))co__switch_unwind, task_sp,
-                      (void *)(uintptr_t)nothing, 0);
+                      (void *)(uintptr_t)nothing, NULL, NULL);
 }
 
 static void park_patterned_task(void)
@@ -687,6 +810,67 @@ static RAW void start_anew(void *arg)
     to_task(0);
 }
 
+/* The stack of main until the switch; on the new stack, an end at once. */
+static RAW void check_start_step(uintptr_t pc)
+{
+    (void)pc;
+    struct trace t;
+    take_trace(&t);
+    stepped.steps++;
+    if (t.has_registers) {
+        stepped.on_main++;
+        if (memcmp(t.registers, main_pattern.in,
+                   (size_t)machine_register_count * sizeof(uint64_t)) != 0)
+            stepped.wrong++;
+    } else {
+        stepped.on_task++;
+        if (t.end != _URC_END_OF_STACK ||
+            t.function[t.count - 1] != (uintptr_t)co__switch_start)
+            stepped.unended++;
+    }
+}
+
+static RAW void start_and_end(void *arg)
+{
+    (void)arg;
+    patterned_start(patterned_final_task, NULL);
+}
+
+START_TEST(unwinding_works_from_every_instruction_of_a_start)
+{
+    memset(&stepped, 0, sizeof(stepped));
+    fill(&main_pattern, 41);
+    fill(&task_pattern, 42);
+    int n = machine_step((uintptr_t)co__switch_start, start_and_end, NULL,
+                         check_start_step);
+    if (RUNNING_ON_VALGRIND)
+        return; /* which has no single steps */
+    ck_assert_int_gt(n, 14);
+    ck_assert_int_eq(stepped.steps, n);
+    ck_assert_int_eq(stepped.wrong, 0);
+    ck_assert_int_eq(stepped.unended, 0);
+    ck_assert_int_ge(stepped.on_main, n - 5);
+    ck_assert_int_ge(stepped.on_task, 4);
+}
+END_TEST
+
+START_TEST(unwinding_works_from_every_instruction_of_an_end)
+{
+    memset(&stepped, 0, sizeof(stepped));
+    fill(&main_pattern, 43);
+    fill(&task_pattern, 44);
+    int n = machine_step((uintptr_t)co__switch_final, start_and_end, NULL,
+                         check_step);
+    if (RUNNING_ON_VALGRIND)
+        return; /* which has no single steps */
+    ck_assert_int_gt(n, 10);
+    ck_assert_int_eq(stepped.steps, n);
+    ck_assert_int_eq(stepped.wrong, 0);
+    ck_assert_int_eq(stepped.unended, 0);
+    ck_assert_int_eq(stepped.on_task, 2); /* until sp is main's */
+}
+END_TEST
+
 START_TEST(unwinding_ends_at_every_instruction_of_the_entry)
 {
     memset(&stepped, 0, sizeof(stepped));
@@ -706,10 +890,14 @@ static Suite *suite(void)
     TCase *tc = tcase_create("switch");
     tcase_add_checked_fixture(tc, make_stack, free_stack);
     tcase_add_test(tc, every_callee_saved_register_survives_a_switch);
+    tcase_add_test(tc, every_callee_saved_register_survives_a_start_and_an_end);
     tcase_add_test(tc, float_control_words_belong_to_the_context);
+    tcase_add_test(
+        tc, a_started_context_inherits_the_control_words_and_keeps_its_own);
     tcase_add_test(tc,
                    a_new_context_starts_with_the_control_words_of_its_maker);
     tcase_add_test(tc, a_value_is_handed_over_in_both_directions);
+    tcase_add_test(tc, a_value_is_handed_over_by_a_start_and_an_end);
     tcase_add_test(tc, entry_gets_its_whole_argument);
     tcase_add_test(tc, entry_begins_with_an_aligned_stack_and_no_frame_pointer);
     tcase_add_test(tc, preparing_writes_nothing_but_the_frame);
@@ -728,6 +916,8 @@ static Suite *suite(void)
     tcase_add_test(tc, unwinding_a_parked_context_leaves_its_stack_alone);
     tcase_add_test(tc, unwinding_a_parked_context_keeps_the_callers_registers);
     tcase_add_test(tc, unwinding_works_from_every_instruction_of_the_switch);
+    tcase_add_test(tc, unwinding_works_from_every_instruction_of_an_end);
+    tcase_add_test(tc, unwinding_works_from_every_instruction_of_a_start);
     tcase_add_test(tc, unwinding_works_from_every_instruction_of_unwind);
     tcase_add_test(tc, unwinding_ends_at_every_instruction_of_the_entry);
     suite_add_tcase(s, tc);

@@ -2,7 +2,8 @@
 /* tests/arch/x86_64_regs.S - the registers: rbx rbp r12 r13 r14 r15. */
 #include "arch/asm.h"
 
-/* int machine_call_with(in: rdi, out: rsi, fn: rdx, a: rcx, b: r8, c: r9) */
+/* int machine_call_with(in: rdi, out: rsi, fn: rdx,
+ *                       a: rcx, b: r8, c: r9, d: on the stack) */
 co_function machine_call_with
     push    %rbp
     .cfi_adjust_cfa_offset 8
@@ -24,6 +25,7 @@ co_function machine_call_with
     .cfi_rel_offset r15, 0
     push    %rsi
     .cfi_adjust_cfa_offset 8
+    mov     64(%rsp), %r10
     mov     %rdx, %rax
     mov     0(%rdi), %rbx
     mov     8(%rdi), %rbp
@@ -34,6 +36,7 @@ co_function machine_call_with
     mov     %rcx, %rdi
     mov     %r8, %rsi
     mov     %r9, %rdx
+    mov     %r10, %rcx
     call    *%rax
     pop     %rcx
     .cfi_adjust_cfa_offset -8
