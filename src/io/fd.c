@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading and writing any descriptor.
+ *
+ * How one is tried without waiting:
+ *  - sockets, whoever owns them: recv and send with MSG_DONTWAIT;
+ *  - own pipes, terminals and the like: plain read and write, since O_NONBLOCK
+ *    is set;
+ *  - foreign ones: preadv2 and pwritev2 with RWF_NOWAIT, and where that is not
+ *    to be had poll(2) first, and then the plain call, with no more bytes than
+ *    are sure not to block after poll(2) said "writable";
+ *  - files: the plain call. They are always ready; RWF_NOWAIT just says that
+ *    the page is not in memory.
+ * Whether a foreign descriptor is a socket is found out at each call: nobody
+ * would tell us that its number had been closed and reused.
+ */
+#include <coppice/fd.h>
+
+#include "io/io.h"
+#include "io/sys.h"
+
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* Bytes that a terminal takes after poll(2) said that it would: the line
+ * discipline makes two of a newline, and buffers grow by 256. */
+#define TTY_WRITE_SURE 128
+
+struct rw_op {
+    struct co__op op; /* first: what the mechanism knows */
+    void *data;
+    size_t len;
+    const struct iovec *iov;
+    int iov_count;
+};
+
+/* ---- descriptors that are neither ours nor sockets ----------------------- */
+
+typedef ssize_t vector_fn(int fd, const struct iovec *iov, int count);
+
+static ssize_t plain_readv(int fd, const struct iovec *iov, int count)
+{
+    ssize_t n;
+
+    do
+        n = readv(fd, iov, count);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+static ssize_t plain_writev(int fd, const struct iovec *iov, int count)
+{
+    ssize_t n;
+
+    do
+        n = writev(fd, iov, count);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+/* Always ready: files, and what has no notion of readiness. */
+static int is_file(int fd, mode_t *mode)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return 0;
+    *mode = st.st_mode;
+    return S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode);
+}
+
+/* The plain call, without blocking. */
+static ssize_t poll_and(vector_fn *call, int fd, int direction,
+                        const struct iovec *iov, int count)
+{
+    struct termios settings;
+    struct iovec one;
+    mode_t mode = 0;
+    int r;
+
+    if (is_file(fd, &mode))
+        return call(fd, iov, count);
+    r = co__fd_poll(fd, direction);
+    if (r <= 0)
+        return r < 0 ? r : -EAGAIN;
+    if (direction == CO_READABLE)
+        return call(fd, iov, count);
+    for (int i = 0; i < count; i++) {
+        size_t sure = SIZE_MAX;
+
+        if (!iov[i].iov_len)
+            continue;
+        if (S_ISFIFO(mode))
+            sure = PIPE_BUF;
+        else if (S_ISCHR(mode) && tcgetattr(fd, &settings) == 0)
+            sure = TTY_WRITE_SURE;
+        if (sure == SIZE_MAX)
+            break;
+        one = iov[i];
+        if (one.iov_len > sure)
+            one.iov_len = sure;
+        return call(fd, &one, 1);
+    }
+    return call(fd, iov, count);
+}
+
+static CO_NOINLINE ssize_t foreign_readv(int fd, const struct iovec *iov,
+                                         int count)
+{
+    mode_t mode;
+    ssize_t n;
+
+    do
+        n = co__sys_readv_now(fd, iov, count);
+    while (n == -EINTR);
+    if (n == -EAGAIN && is_file(fd, &mode))
+        return plain_readv(fd, iov, count);
+    if (n == -EOPNOTSUPP)
+        return poll_and(plain_readv, fd, CO_READABLE, iov, count);
+    return n;
+}
+
+static ssize_t foreign_writev_loud(int fd, const struct iovec *iov, int count)
+{
+    mode_t mode;
+    ssize_t n;
+
+    do
+        n = co__sys_writev_now(fd, iov, count);
+    while (n == -EINTR);
+    if (n == -EAGAIN && is_file(fd, &mode))
+        return plain_writev(fd, iov, count);
+    if (n == -EOPNOTSUPP)
+        return poll_and(plain_writev, fd, CO_WRITABLE, iov, count);
+    return n;
+}
+
+/* A running loop blocks SIGPIPE in its thread. */
+static CO_NOINLINE ssize_t foreign_writev(int fd, const struct iovec *iov,
+                                          int count)
+{
+    if (co__loop)
+        return foreign_writev_loud(fd, iov, count);
+    return co__sys_writev_quiet(fd, iov, count, foreign_writev_loud);
+}
+
+/* ---- one try ------------------------------------------------------------- */
+
+CO_INLINE ssize_t try_read(struct co__op *op, unsigned care)
+{
+    struct rw_op *rw = (struct rw_op *)op;
+    struct iovec iov;
+    ssize_t n;
+
+    for (;;) {
+        if (care & CO__FD_OWN && !(care & CO__FD_SOCKET))
+            n = read(op->fd, rw->data, rw->len);
+        else
+            n = recv(op->fd, rw->data, rw->len, MSG_DONTWAIT);
+        if (CO_LIKELY(n >= 0))
+            return n;
+        if (errno != EINTR)
+            break;
+    }
+    if (CO_LIKELY(errno != ENOTSOCK))
+        return -errno;
+    iov.iov_base = rw->data;
+    iov.iov_len = rw->len;
+    return foreign_readv(op->fd, &iov, 1);
+}
+
+CO_INLINE ssize_t try_write(struct co__op *op, unsigned care)
+{
+    struct rw_op *rw = (struct rw_op *)op;
+    struct iovec iov;
+    ssize_t n;
+
+    for (;;) {
+        if (care & CO__FD_OWN && !(care & CO__FD_SOCKET))
+            n = write(op->fd, rw->data, rw->len);
+        else
+            n = send(op->fd, rw->data, rw->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (CO_LIKELY(n >= 0))
+            return n;
+        if (errno != EINTR)
+            break;
+    }
+    if (CO_LIKELY(errno != ENOTSOCK))
+        return -errno;
+    iov.iov_base = rw->data;
+    iov.iov_len = rw->len;
+    return foreign_writev(op->fd, &iov, 1);
+}
+
+static ssize_t try_readv(struct co__op *op, unsigned care)
+{
+    struct rw_op *rw = (struct rw_op *)op;
+    struct msghdr message = {.msg_iov = (struct iovec *)rw->iov,
+                             .msg_iovlen = (size_t)rw->iov_count};
+    ssize_t n;
+
+    if (care & CO__FD_OWN && !(care & CO__FD_SOCKET))
+        return plain_readv(op->fd, rw->iov, rw->iov_count);
+    do
+        n = recvmsg(op->fd, &message, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0)
+        return n;
+    if (errno != ENOTSOCK)
+        return -errno;
+    return foreign_readv(op->fd, rw->iov, rw->iov_count);
+}
+
+static ssize_t try_writev(struct co__op *op, unsigned care)
+{
+    struct rw_op *rw = (struct rw_op *)op;
+    struct msghdr message = {.msg_iov = (struct iovec *)rw->iov,
+                             .msg_iovlen = (size_t)rw->iov_count};
+    ssize_t n;
+
+    if (care & CO__FD_OWN && !(care & CO__FD_SOCKET))
+        return plain_writev(op->fd, rw->iov, rw->iov_count);
+    do
+        n = sendmsg(op->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0)
+        return n;
+    if (errno != ENOTSOCK)
+        return -errno;
+    return foreign_writev(op->fd, rw->iov, rw->iov_count);
+}
+
+/* ---- the calls ----------------------------------------------------------- */
+
+/* Reading nothing does not wait and takes nothing, not even a datagram. */
+static CO_COLD ssize_t read_nothing(int fd, void *buffer)
+{
+    int r = co__io_enter();
+    char unused;
+
+    if (r < 0)
+        return r;
+    return read(fd, buffer ? buffer : &unused, 0) < 0 ? -errno : 0;
+}
+
+ssize_t co_read(int fd, void *buffer, size_t len)
+{
+    struct rw_op rw = {
+        .op = {.attempt = try_read, .fd = fd, .direction = CO_READABLE},
+        .data = buffer};
+
+    if (CO_UNLIKELY(!len))
+        return read_nothing(fd, buffer);
+    if (CO_UNLIKELY(!buffer))
+        return -EINVAL;
+    rw.op.want = rw.len = len < CO__IO_MAX ? len : CO__IO_MAX;
+    return co__io(&rw.op);
+}
+
+ssize_t co_write(int fd, const void *data, size_t len)
+{
+    struct rw_op rw = {
+        .op = {.attempt = try_write, .fd = fd, .direction = CO_WRITABLE},
+        .data = (void *)data};
+
+    if (CO_UNLIKELY(len && !data))
+        return -EINVAL;
+    rw.op.want = rw.len = len < CO__IO_MAX ? len : CO__IO_MAX;
+    return co__io(&rw.op);
+}
+
+/* Sum up a vector: 0, or -EINVAL. */
+static int vector_length(const struct iovec *iov, int count, size_t *total)
+{
+    size_t sum = 0;
+
+    if (count < 0 || count > IOV_MAX || (count && !iov))
+        return -EINVAL;
+    for (int i = 0; i < count; i++) {
+        if (iov[i].iov_len && !iov[i].iov_base)
+            return -EINVAL;
+        if (__builtin_add_overflow(sum, iov[i].iov_len, &sum) ||
+            sum > SSIZE_MAX)
+            return -EINVAL;
+    }
+    *total = sum < CO__IO_MAX ? sum : CO__IO_MAX;
+    return 0;
+}
+
+ssize_t co_readv(int fd, const struct iovec *iov, int iov_count)
+{
+    struct rw_op rw = {
+        .op = {.attempt = try_readv, .fd = fd, .direction = CO_READABLE},
+        .iov = iov,
+        .iov_count = iov_count};
+    int r = vector_length(iov, iov_count, &rw.op.want);
+
+    if (r < 0)
+        return r;
+    if (!rw.op.want)
+        return read_nothing(fd, NULL);
+    return co__io(&rw.op);
+}
+
+ssize_t co_writev(int fd, const struct iovec *iov, int iov_count)
+{
+    struct rw_op rw = {
+        .op = {.attempt = try_writev, .fd = fd, .direction = CO_WRITABLE},
+        .iov = iov,
+        .iov_count = iov_count};
+    int r = vector_length(iov, iov_count, &rw.op.want);
+
+    if (r < 0)
+        return r;
+    return co__io(&rw.op);
+}
+
+int co_read_full(int fd, void *buffer, size_t len, size_t *done)
+{
+    size_t count = 0;
+    ssize_t n = fd < 0 ? -EBADF : len && !buffer ? -EINVAL : 0;
+
+    while (n >= 0 && count < len) {
+        n = co_read(fd, (char *)buffer + count, len - count);
+        if (n > 0)
+            count += (size_t)n;
+        else if (n == 0)
+            n = -ENODATA;
+    }
+    if (done)
+        *done = count;
+    return n < 0 ? (int)n : 0;
+}
+
+int co_write_all(int fd, const void *data, size_t len, size_t *done)
+{
+    size_t count = 0;
+    ssize_t n = fd < 0 ? -EBADF : len && !data ? -EINVAL : 0;
+
+    while (n >= 0 && count < len) {
+        n = co_write(fd, (const char *)data + count, len - count);
+        if (n > 0)
+            count += (size_t)n;
+        else if (n == 0)
+            n = -EIO; /* a device that takes nothing and says nothing */
+    }
+    if (done)
+        *done = count;
+    return n < 0 ? (int)n : 0;
+}

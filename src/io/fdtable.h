@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io/fdtable.h - what Coppice knows about descriptors: a word for each number
+ * in the process, and a slot for each number in every loop that has used it.
+ * See fdtable.c.
+ */
+#ifndef CO_IO_FDTABLE_H
+#define CO_IO_FDTABLE_H
+
+#include <coppice/fd.h>
+
+#include "core/loop.h"
+#include "core/waitlist.h"
+
+#include <stdatomic.h>
+
+/* What a word and a slot say of a descriptor... */
+#define CO__FD_OWN    0x01u /* ours (in a slot: this loop's), non-blocking */
+#define CO__FD_SOCKET 0x02u /* recv and send work; own ones only */
+#define CO__FD_DRAIN  0x04u /* a short transfer means drained; own ones only */
+/* ...and a slot alone. */
+#define CO__FD_SEEN  0x10u /* the slot is in use */
+#define CO__FD_KNOWN 0x20u /* the poller has, or may have, it registered */
+
+struct co__fd_slot {
+    _Atomic(uint64_t) *word; /* the number's; valid while SEEN */
+    uint32_t gen;            /* the word's when the slot was bound */
+    uint16_t flags;
+    uint8_t ready;  /* directions in which a try may succeed */
+    uint8_t sticky; /* RDHUP, HUP, ERR, PRI of any event so far */
+    struct co__waitlist waiters[2]; /* readers, writers */
+} __attribute__((aligned(CO_CACHE_LINE)));
+
+_Static_assert(sizeof(struct co__fd_slot) == CO_CACHE_LINE,
+               "a slot is one cache line");
+
+#define CO__FD_CHUNK_BITS 8
+#define CO__FD_CHUNK      (1u << CO__FD_CHUNK_BITS)
+
+struct co__fd_table {
+    struct co__fd_slot **chunks; /* of CO__FD_CHUNK slots; some NULL */
+    uint32_t chunk_count;
+    uint32_t id;    /* of this loop in words, 1 and up */
+    uint32_t epoch; /* how many forks lay behind when it was made */
+};
+
+/* The slot of a number if the loop has one, used or not. */
+CO_INLINE struct co__fd_slot *co__fd_find(const struct co_loop *loop, int fd)
+{
+    const struct co__fd_table *table = loop->fds;
+    uint32_t chunk = (uint32_t)fd >> CO__FD_CHUNK_BITS;
+
+    if (CO_UNLIKELY(chunk >= table->chunk_count || !table->chunks[chunk]))
+        return NULL;
+    return &table->chunks[chunk][(uint32_t)fd % CO__FD_CHUNK];
+}
+
+/* Whether a SEEN slot is still about the descriptor that it was bound to. */
+CO_INLINE int co__fd_current(const struct co__fd_slot *slot)
+{
+    uint64_t word = atomic_load_explicit(slot->word, memory_order_relaxed);
+
+    return (uint32_t)(word >> 32) == slot->gen;
+}
+
+CO_INLINE struct co__waitlist *co__fd_waiters(struct co__fd_slot *slot,
+                                              int direction)
+{
+    return &slot->waiters[direction == CO_WRITABLE];
+}
+
+/*
+ * The slot of a number, bound to what the number is now; tasks that waited for
+ * what it was get -EBADF. Returns 0, or -EBADF (negative, or absurd), -ENOMEM.
+ */
+int co__fd_slot(struct co_loop *loop, int fd, struct co__fd_slot **out);
+
+/* Leave the poller and let all waiters go with -EBADF. */
+void co__fd_drop(struct co_loop *loop, int fd, struct co__fd_slot *slot);
+
+/* The word of a used slot has changed hands: its waiters go on under the new
+ * rules. */
+void co__fd_rebind(struct co_loop *loop, int fd, struct co__fd_slot *slot);
+
+/* Wake who is first in line, if there is something for it to do. */
+void co__fd_pass(struct co__fd_slot *slot, int direction);
+
+/*
+ * See to it that the poller reports when a descriptor is ready in `directions`.
+ * Returns 0, or -EAGAIN (it cannot be waited for), -EBADF, -ENOMEM, -ENOSPC.
+ */
+int co__fd_await(struct co_loop *loop, struct co__fd_slot *slot, int fd,
+                 int directions);
+
+/* ---- the process-wide words ---------------------------------------------- */
+
+/* A new descriptor of ours: flags are OWN, SOCKET, DRAIN. 0, or -ENOMEM. */
+int co__fd_own(int fd, unsigned flags);
+
+/*
+ * Take a number out of our care: its generation ends, and tasks of this loop
+ * that wait for it get -EBADF. 0, or -EPERM (another loop's).
+ */
+int co__fd_disown(int fd);
+
+/* OWN, SOCKET, DRAIN of a number as of now, and whether it is another loop's. */
+unsigned co__fd_care(int fd, int *elsewhere);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io/io.h - the one mechanism behind every call that reads, writes, accepts or
+ * connects. A call describes itself as a co__op and hands it to co__io: that
+ * tries, and where the try says -EAGAIN waits in line and tries again.
+ *
+ * The drain rule: after a short transfer a TCP stream or a pipe has nothing
+ * left, so the next call parks without asking the kernel. Not after RDHUP, HUP,
+ * ERR or PRI was ever seen: what is queued behind the data then gives no edge
+ * of its own, and who parked would wait for ever. Everywhere else only -EAGAIN
+ * says drained.
+ */
+#ifndef CO_IO_IO_H
+#define CO_IO_IO_H
+
+#include "core/sched.h"
+#include "io/fdtable.h"
+
+enum co__op_mode {
+    CO__OP_NOWAIT = 1u << 0,  /* never wait: -EAGAIN instead */
+    CO__OP_ASIDE = 1u << 1,   /* -EAGAIN tells nothing of the stream's data */
+    CO__OP_BACKOFF = 1u << 2, /* no event follows -EAGAIN: look again later */
+};
+
+struct co__op {
+    /*
+     * One try that does not wait, whoever owns the descriptor. `care` is what
+     * is known of it: CO__FD_OWN, CO__FD_SOCKET. Returns a count, or a negative
+     * errno; never -EINTR.
+     */
+    ssize_t (*attempt)(struct co__op *op, unsigned care);
+    int fd;
+    int direction; /* CO_READABLE or CO_WRITABLE */
+    unsigned mode;
+    size_t want; /* less than this is short; 0: the drain rule has no say */
+};
+
+/* A transfer that is larger is cut by the kernel, and is not short. */
+#define CO__IO_MAX ((size_t)0x7ffff000)
+
+/* What every call checks on entry: 0, or -ECANCELED, -ETIMEDOUT. */
+int co__io_enter(void);
+
+/* Try and wait until done. Fills in for co__io where it is not that simple. */
+ssize_t co__io_wait(const struct co__here *here, struct co__op *op);
+
+/* The same on a thread without a running loop: the thread waits. */
+ssize_t co__io_block(struct co__op *op);
+
+/* As co__io_enter, outside a task. */
+int co__block_enter(void);
+
+/* Wait until a descriptor is ready. Returns the directions, or a negative
+ * errno. */
+int co__block_fd(int fd, int directions);
+
+/* Which directions are ready now, as poll(2) sees it: 0: none; -EBADF. */
+int co__fd_poll(int fd, int directions);
+
+/* Note in the slot what a try has shown. */
+CO_INLINE void co__io_tried(struct co__fd_slot *slot, const struct co__op *op,
+                            ssize_t n)
+{
+    if (n == -EAGAIN) {
+        if (!(op->mode & (CO__OP_ASIDE | CO__OP_BACKOFF)))
+            slot->ready &= (uint8_t)~op->direction;
+    } else if (n > 0 && (size_t)n < op->want && slot->flags & CO__FD_DRAIN &&
+               !slot->sticky) {
+        slot->ready &= (uint8_t)~op->direction;
+    }
+}
+
+/*
+ * The operation, with `attempt` inlined for the usual case: an own descriptor
+ * that is ready, and nobody in line.
+ */
+CO_INLINE ssize_t co__io(struct co__op *op)
+{
+    struct co__here here;
+    struct co__fd_slot *slot;
+    ssize_t n;
+    int r;
+
+    if (!co__here(&here))
+        return co__io_block(op);
+    r = co__enter(here.loop, here.task);
+    if (CO_UNLIKELY(r < 0))
+        return r;
+    slot = co__fd_find(here.loop, op->fd);
+    if (CO_LIKELY(slot && slot->flags & CO__FD_OWN && co__fd_current(slot) &&
+                  slot->ready & op->direction &&
+                  co__waitlist_empty(co__fd_waiters(slot, op->direction)))) {
+        n = op->attempt(op, slot->flags);
+        co__io_tried(slot, op, n);
+        if (CO_LIKELY(n != -EAGAIN))
+            return n;
+    }
+    return co__io_wait(&here, op);
+}
+
+#endif

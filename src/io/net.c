@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* Dialling and listening in one call, by address as text. */
+#include <coppice/addr.h>
+#include <coppice/fd.h>
+#include <coppice/socket.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+static const int yes = 1;
+static const int no;
+
+/* "Any address", of IPv4 alone: for kernels without IPv6. Returns whether the
+ * address was "any", which is all that can be said in IPv4 too. */
+static int fall_back(co_addr *addr)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6;
+
+    if (addr->as.any.sa_family != AF_INET6)
+        return 0;
+    memcpy(&v6, &addr->as.storage, sizeof(v6));
+    if (!IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr))
+        return 0;
+    v4.sin_port = v6.sin6_port;
+    memcpy(&addr->as.storage, &v4, sizeof(v4));
+    addr->len = sizeof(v4);
+    return 1;
+}
+
+/* Undo a half-made socket. */
+static int fail(int fd, int error)
+{
+    (void)co_close(fd);
+    return error;
+}
+
+static int set(int fd, int level, int name, const int *value)
+{
+    return setsockopt(fd, level, name, value, sizeof(*value)) < 0 ? -errno : 0;
+}
+
+static int dial(const co_addr *addr)
+{
+    int fd = co_socket(addr->as.any.sa_family, SOCK_STREAM, 0);
+    int r = 0;
+
+    if (fd < 0)
+        return fd;
+    if (addr->as.any.sa_family != AF_UNIX)
+        r = set(fd, IPPROTO_TCP, TCP_NODELAY, &yes);
+    if (r == 0)
+        r = co_connect(fd, &addr->as.any, addr->len);
+    return r < 0 ? fail(fd, r) : fd;
+}
+
+/* A bound socket that listens; *bound says whether bind(2) succeeded. */
+static int serve(const co_addr *addr, int backlog, int *bound)
+{
+    int family = addr->as.any.sa_family;
+    int fd = co_socket(family, SOCK_STREAM, 0);
+    int r = 0;
+
+    *bound = 0;
+    if (fd < 0)
+        return fd;
+    if (family != AF_UNIX) {
+        r = set(fd, SOL_SOCKET, SO_REUSEADDR, &yes);
+        if (r == 0) /* what is accepted inherits it */
+            r = set(fd, IPPROTO_TCP, TCP_NODELAY, &yes);
+    }
+    if (r == 0 && family == AF_INET6)
+        r = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no);
+    if (r == 0 && bind(fd, &addr->as.any, addr->len) < 0)
+        r = -errno;
+    if (r < 0)
+        return fail(fd, r);
+    *bound = 1;
+    if (listen(fd, backlog ? backlog : SOMAXCONN) < 0)
+        return fail(fd, -errno);
+    return fd;
+}
+
+int co_tcp_dial(const char *address)
+{
+    co_addr addr;
+    int r = co_addr_tcp(address, &addr);
+
+    if (r < 0)
+        return r;
+    r = dial(&addr);
+    if (r == -EAFNOSUPPORT && fall_back(&addr))
+        r = dial(&addr);
+    return r;
+}
+
+int co_tcp_listen(const char *address, int backlog)
+{
+    co_addr addr;
+    int bound;
+    int r = backlog < 0 ? -EINVAL : co_addr_tcp(address, &addr);
+
+    if (r < 0)
+        return r;
+    r = serve(&addr, backlog, &bound);
+    if (r == -EAFNOSUPPORT && fall_back(&addr))
+        r = serve(&addr, backlog, &bound);
+    return r;
+}
+
+int co_unix_dial(const char *path)
+{
+    co_addr addr;
+    int r = co_addr_unix(path, &addr);
+
+    return r < 0 ? r : dial(&addr);
+}
+
+int co_unix_listen(const char *path, int backlog)
+{
+    co_addr addr;
+    int bound;
+    int r = backlog < 0 ? -EINVAL : co_addr_unix(path, &addr);
+
+    if (r < 0)
+        return r;
+    r = serve(&addr, backlog, &bound);
+    if (r < 0 && bound && path[0] != '@')
+        (void)unlink(path);
+    return r;
+}

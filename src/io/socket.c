@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making sockets, accepting and connecting.
+ *
+ * A foreign socket that blocks is made non-blocking for the one accept or
+ * connect, and made blocking again before anything else happens: there is no
+ * flag like MSG_DONTWAIT for these two.
+ */
+#include <coppice/socket.h>
+
+#include "io/care.h"
+#include "io/io.h"
+#include "io/sys.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+struct sock_op {
+    struct co__op op; /* first: what the mechanism knows */
+    struct sockaddr *addr;
+    socklen_t *addr_len; /* accept */
+    socklen_t addr_size; /* connect */
+};
+
+int co_socket(int domain, int type, int protocol)
+{
+    int fd = co__sys_socket(domain, type, protocol);
+    unsigned kind = CO__FD_SOCKET;
+    int r;
+
+    if (fd < 0)
+        return fd;
+    if (domain == AF_INET || domain == AF_INET6)
+        kind = co__fd_kind_of_socket(fd);
+    r = co__fd_own(fd, CO__FD_OWN | kind);
+    if (r == 0)
+        return fd;
+    close(fd);
+    return r;
+}
+
+/* Returns the flags to restore, 0 if it is non-blocking, or a negative errno. */
+static int unblock(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0)
+        return -errno;
+    if (flags & O_NONBLOCK)
+        return 0;
+    return fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : flags;
+}
+
+static void reblock(int fd, int flags)
+{
+    if (flags)
+        (void)fcntl(fd, F_SETFL, flags);
+}
+
+/* ---- accept -------------------------------------------------------------- */
+
+static ssize_t accept_foreign(int fd, struct sockaddr *addr,
+                              socklen_t *addr_len)
+{
+    int conn;
+    int flags = co__fd_poll(fd, CO_READABLE);
+
+    if (flags <= 0)
+        return flags < 0 ? flags : -EAGAIN;
+    flags = unblock(fd);
+    if (flags < 0)
+        return flags;
+    conn = co__sys_accept(fd, addr, addr_len);
+    reblock(fd, flags);
+    return conn;
+}
+
+static ssize_t try_accept(struct co__op *op, unsigned care)
+{
+    struct sock_op *s = (struct sock_op *)op;
+    unsigned kind;
+    ssize_t conn;
+
+    do
+        conn = care & CO__FD_OWN ? co__sys_accept(op->fd, s->addr, s->addr_len)
+                                 : accept_foreign(op->fd, s->addr, s->addr_len);
+    while (conn == -EINTR);
+    if (conn < 0)
+        return conn;
+    /* A connection is of its listener's kind. Without memory to note that it
+     * is ours it is a foreign one to us: slower, but not lost. */
+    kind = care & CO__FD_OWN ? care & (CO__FD_SOCKET | CO__FD_DRAIN)
+                             : co__fd_kind_of_socket((int)conn);
+    (void)co__fd_own((int)conn, CO__FD_OWN | kind);
+    return conn;
+}
+
+int co_accept(int fd, struct sockaddr *addr, socklen_t *addr_len)
+{
+    struct sock_op s = {
+        .op = {.attempt = try_accept, .fd = fd, .direction = CO_READABLE},
+        .addr = addr,
+        .addr_len = addr ? addr_len : NULL};
+
+    if (fd < 0)
+        return -EBADF;
+    if (addr && !addr_len)
+        return -EINVAL;
+    return (int)co__io(&s.op);
+}
+
+/* ---- connect ------------------------------------------------------------- */
+
+/* -EINPROGRESS if it goes on by itself. */
+static ssize_t try_connect(struct co__op *op, unsigned care)
+{
+    struct sock_op *s = (struct sock_op *)op;
+    int flags = care & CO__FD_OWN ? 0 : unblock(op->fd);
+    ssize_t r = 0;
+
+    if (flags < 0)
+        return flags;
+    if (connect(op->fd, s->addr, s->addr_size) < 0)
+        r = -errno;
+    reblock(op->fd, flags);
+    return r == -EINTR || r == -EALREADY ? -EINPROGRESS : r;
+}
+
+/* Whether the attempt is over, and how it went. */
+static ssize_t try_connected(struct co__op *op, unsigned care)
+{
+    struct sockaddr_storage peer;
+    socklen_t peer_len = sizeof(peer);
+    int error = 0;
+    socklen_t len = sizeof(error);
+    int r = co__fd_poll(op->fd, CO_WRITABLE);
+
+    (void)care;
+    if (r <= 0)
+        return r < 0 ? r : -EAGAIN;
+    if (getsockopt(op->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+        return -errno;
+    if (error)
+        return -error;
+    /* Somebody else may have fetched the error. */
+    return getpeername(op->fd, (struct sockaddr *)&peer, &peer_len) < 0 ? -errno
+                                                                        : 0;
+}
+
+static int wait_connected(int fd)
+{
+    struct co__op op = {
+        .attempt = try_connected, .fd = fd, .direction = CO_WRITABLE};
+
+    return (int)co__io(&op);
+}
+
+int co_connect(int fd, const struct sockaddr *addr, socklen_t addr_len)
+{
+    struct sock_op s = {.op = {.attempt = try_connect,
+                               .fd = fd,
+                               .direction = CO_WRITABLE,
+                               .mode = CO__OP_BACKOFF},
+                        .addr = (struct sockaddr *)addr,
+                        .addr_size = addr_len};
+    struct co__fd_slot *slot = NULL;
+    ssize_t r = 0;
+
+    if (fd < 0)
+        return -EBADF;
+    if (!addr || addr_len < sizeof(addr->sa_family))
+        return -EINVAL;
+    if (co__loop)
+        r = co__fd_slot(co__loop, fd, &slot);
+    if (r < 0)
+        return (int)r;
+    /* Only a unix socket says -EAGAIN for "later", when the listener's backlog
+     * is full; nothing tells when it no longer is. */
+    if (addr->sa_family == AF_UNIX) {
+        r = co__io(&s.op);
+    } else {
+        r = co__io_enter();
+        if (r == 0)
+            r = try_connect(&s.op, slot ? slot->flags : 0);
+    }
+    /* What was seen of the socket before it was connected is void. */
+    if (slot && (r == 0 || r == -EINPROGRESS))
+        slot->sticky = 0;
+    return (int)(r == -EINPROGRESS ? wait_connected(fd) : r);
+}

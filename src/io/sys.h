@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io/sys.h - system calls that not every system has under the same name. One
+ * file a system implements them. All return negative errno; none is restarted.
+ */
+#ifndef CO_IO_SYS_H
+#define CO_IO_SYS_H
+
+#include <coppice/base.h>
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+struct iovec;
+
+/* socket and accept, the result non-blocking and close-on-exec. */
+int co__sys_socket(int domain, int type, int protocol);
+int co__sys_accept(int fd, struct sockaddr *addr, socklen_t *addr_len);
+
+/*
+ * readv and writev that do not wait even if the descriptor blocks: -EAGAIN
+ * instead; -EOPNOTSUPP if this cannot be had for this descriptor or system.
+ */
+ssize_t co__sys_readv_now(int fd, const struct iovec *iov, int count);
+ssize_t co__sys_writev_now(int fd, const struct iovec *iov, int count);
+
+/* poll(2) for at most `limit` nanoseconds; CO_NEVER: no limit. */
+int co__sys_poll(struct pollfd *fds, unsigned count, co_time limit);
+
+/*
+ * writev that raises no SIGPIPE, on a thread that does not block that signal.
+ * What was pending before stays.
+ */
+ssize_t co__sys_writev_quiet(int fd, const struct iovec *iov, int count,
+                             ssize_t (*write_fn)(int fd,
+                                                 const struct iovec *iov,
+                                                 int count));
+
+#endif

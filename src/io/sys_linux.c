@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* See sys.h: Linux. */
+#include "io/sys.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/uio.h>
+
+int co__sys_socket(int domain, int type, int protocol)
+{
+    int fd = socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+
+    return fd < 0 ? -errno : fd;
+}
+
+int co__sys_accept(int fd, struct sockaddr *addr, socklen_t *addr_len)
+{
+    int conn = accept4(fd, addr, addr_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    return conn < 0 ? -errno : conn;
+}
+
+/* Kernels and file systems say "no RWF_NOWAIT" in several ways; a call that is
+ * wrong by itself fails again when it is made without. ESPIPE: not with an
+ * offset, not even -1 (before Linux 5.6 or so, on streams). */
+static ssize_t result_now(ssize_t n)
+{
+    if (n >= 0)
+        return n;
+    if (errno == ENOSYS || errno == EINVAL || errno == ESPIPE)
+        return -EOPNOTSUPP;
+    return -errno;
+}
+
+ssize_t co__sys_readv_now(int fd, const struct iovec *iov, int count)
+{
+    return result_now(preadv2(fd, iov, count, -1, RWF_NOWAIT));
+}
+
+ssize_t co__sys_writev_now(int fd, const struct iovec *iov, int count)
+{
+    return result_now(pwritev2(fd, iov, count, -1, RWF_NOWAIT));
+}
+
+int co__sys_poll(struct pollfd *fds, unsigned count, co_time limit)
+{
+    struct timespec ts = {0};
+    int n;
+
+    if (limit > 0 && limit != CO_NEVER) {
+        ts.tv_sec = (time_t)(limit / CO_SEC);
+        ts.tv_nsec = (long)(limit % CO_SEC);
+    }
+    n = ppoll(fds, count, limit == CO_NEVER ? NULL : &ts, NULL);
+    return n < 0 ? -errno : n;
+}
+
+ssize_t co__sys_writev_quiet(int fd, const struct iovec *iov, int count,
+                             ssize_t (*write_fn)(int fd,
+                                                 const struct iovec *iov,
+                                                 int count))
+{
+    static const struct timespec at_once = {0};
+    sigset_t pipe_only, pending, mask;
+    ssize_t n;
+
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe_only, &mask);
+    n = write_fn(fd, iov, count);
+    /* The signal is sent to the thread that wrote, so it is here already. */
+    if (n == -EPIPE && !sigismember(&pending, SIGPIPE))
+        while (sigtimedwait(&pipe_only, NULL, &at_once) < 0 && errno == EINTR)
+            continue;
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    return n;
+}
