@@ -1,3 +1,3 @@
-module bench
+module go_bench
 
 go 1.19

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""Runs the programs of a row in turn, and returns what they printed.
+
+A row's samples are a list of rounds; a round maps systems to values. Only
+values of one round are compared with each other, since the machine is never
+quite the same a minute later.
+"""
+
+import os
+import socket
+import subprocess
+import time
+from contextlib import ExitStack, contextmanager
+
+PROGRAM_SECONDS_MAX = 180
+LISTEN_SECONDS_MAX = 10
+PHASE_SECONDS = 0.35
+PHASE_SECONDS_QUICK = 0.2
+DIVISOR_QUICK = 4
+# With 9,000 connections to each, load's descriptors allow two servers.
+CONNECTIONS_MAX = 18000
+
+
+class Failed(Exception):
+    """A program did not do what it should; the text names it."""
+
+
+def _pin(cpu):
+    """Load on the first CPU, what is measured on the last."""
+    cpus = sorted(os.sched_getaffinity(0))
+    return lambda: os.sched_setaffinity(0, {cpus[cpu]})
+
+
+def _environment():
+    return dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
+
+
+def _run(command, cpu):
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True,
+                              env=_environment(), preexec_fn=_pin(cpu),
+                              timeout=PROGRAM_SECONDS_MAX, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f"took more than {PROGRAM_SECONDS_MAX} s") from error
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()
+        raise Failed(said[-1] if said else f"status {done.returncode}")
+    return done.stdout.splitlines()
+
+
+def micro_round(row, commands, quick, note):
+    """One value of each program of a row that needs no network."""
+    values = {}
+    for name, command in commands.items():
+        note(name)
+        arguments = [row.name, str(DIVISOR_QUICK if quick else 1)]
+        try:
+            for line in _run(command + arguments, -1):
+                if line.startswith(f"R {row.name} "):
+                    values[name] = float(line.split()[2])
+        except Failed as error:
+            note(name, str(error))
+    return values
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def _server(name, command):
+    """A running server, as load wants it named: name:port:pid."""
+    port = _free_port()
+    process = subprocess.Popen(command + [str(port)], env=_environment(),
+                               stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, preexec_fn=_pin(-1))
+    try:
+        deadline = time.monotonic() + LISTEN_SECONDS_MAX
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError as error:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise Failed("does not listen") from error
+                time.sleep(0.02)
+        yield f"{name}:{port}:{process.pid}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _load(programs, commands, *arguments):
+    """What load prints about these servers, as lists of words."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(_server(name, command))
+                   for name, command in commands.items()]
+        command = [str(programs / "load"), *arguments, *servers]
+        return [line.split() for line in _run(command, 0)]
+
+
+def _alternate(row, programs, commands, rounds, quick):
+    seconds = PHASE_SECONDS_QUICK if quick else PHASE_SECONDS
+    samples = [{} for _ in range(rounds)]
+    for _, number, name, value in _load(
+            programs, commands, "-c", str(row.param), "-r", str(rounds),
+            "-t", str(seconds)):
+        samples[int(number)][name] = float(value)
+    return samples
+
+
+def echo(row, programs, commands, rounds, quick, note):
+    """All servers side by side, or, if those are too many connections, each
+    beside the one that it is compared with."""
+    base = row.against
+    if len(commands) * row.param <= CONNECTIONS_MAX:
+        note(" ".join(commands))
+        return _alternate(row, programs, commands, rounds, quick)
+    samples = []
+    for name, command in commands.items():
+        if name == base:
+            continue
+        note(name)
+        pair = {base: commands[base]} if base in commands else {}
+        pair[name] = command
+        try:
+            samples += _alternate(row, programs, pair, rounds, quick)
+        except Failed as error:
+            note(name, str(error))
+    return samples
+
+
+def idle_round(row, programs, commands, note):
+    """Memory a connection of each server, every time a new process."""
+    values = {}
+    for name, command in commands.items():
+        note(name)
+        try:
+            for _, _, value in _load(programs, {name: command}, "-m", "-c",
+                                     str(row.param)):
+                values[name] = float(value)
+        except Failed as error:
+            note(name, str(error))
+    return values

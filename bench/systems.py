@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""What is measured: the rows, and the systems with the rows that they have."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Row:
+    """One question. Its name never changes, so that runs can be compared."""
+
+    name: str
+    unit: str
+    kind: str  # time, memory, echo or idle
+    rounds: int
+    quick_rounds: int  # 0: not in a quick run, unless the row is named
+    target_ratio: float = 0.0  # what Coppice aims at; 0: no aim
+    target_value: float = 0.0
+    against: str = "limit"  # what the ratios are to
+
+    @property
+    def param(self):
+        """The number in the name: 1000 of yield_1000; None if none."""
+        digits = self.name.rsplit("_", 1)[-1]
+        digits = digits.replace("k", "000").replace("m", "000000")
+        return int(digits) if digits.isdigit() else None
+
+
+ROWS = [
+    Row("switch", "ns", "time", 9, 3, target_ratio=1.3),
+    Row("yield_1", "ns", "time", 7, 2),
+    Row("yield_2", "ns", "time", 7, 2, target_ratio=1.6),
+    Row("yield_1000", "ns", "time", 7, 2, target_ratio=1.3),
+    Row("yield_100000", "ns", "time", 5, 2, target_ratio=1.5),
+    Row("spawn_join", "ns", "time", 7, 2, target_ratio=1.4),
+    Row("spawn_batch", "ns", "time", 7, 2),
+    Row("memory_parked_100k", "bytes", "memory", 3, 1),
+    Row("memory_parked_1m", "bytes", "memory", 1, 0, target_value=4.7 * 1024),
+    Row("timers_100k", "ns", "time", 4, 1, target_ratio=1.35),
+    Row("timers_1m", "ns", "time", 1, 0),
+    Row("timeout_scope", "ns", "time", 7, 2),
+    Row("echo_1", "ns CPU", "echo", 7, 3, against="raw_epoll"),
+    Row("echo_64", "ns CPU", "echo", 15, 5, target_ratio=1.05,
+        against="raw_epoll"),
+    Row("echo_1000", "ns CPU", "echo", 9, 3, against="raw_epoll"),
+    Row("echo_9000", "ns CPU", "echo", 7, 3, target_ratio=1.08,
+        against="raw_epoll"),
+    Row("idle_9000", "bytes", "idle", 1, 1, target_value=5 * 1024),
+]
+
+YIELD = ["yield_1", "yield_2", "yield_1000", "yield_100000"]
+SPAWN = ["spawn_join", "spawn_batch"]
+MEMORY = ["memory_parked_100k", "memory_parked_1m"]
+TIMERS = ["timers_100k", "timers_1m"]
+ECHO = ["echo_1", "echo_64", "echo_1000", "echo_9000"]
+NET = ECHO + ["idle_9000"]
+
+
+@dataclass(frozen=True)
+class System:
+    """One contestant. A command is a program and its first arguments; the name
+    of a row, or the port, follows."""
+
+    name: str
+    rows: list
+    micro: object = None  # row name -> command
+    server: list = field(default_factory=list)
+    stackful: bool = True  # only these count in the memory rows
+    rounds_max: int = 0  # for those so slow that fewer rounds tell enough
+
+    def command(self, row, programs):
+        """The command for a row, or None if it was not built."""
+        command = self.server if row.kind in ("echo", "idle") else \
+            self.micro(row.name)
+        program = programs / command[0]
+        if command[0] == "python":
+            return [sys.executable, str(HERE / "peers/python" / command[1]),
+                    *command[2:]]
+        return [str(program), *command[1:]] if program.exists() else None
+
+
+def by_question(system):
+    """Programs named <system>_<question>, as yield of yield_1000."""
+    return lambda row: [system + "_" + row.split("_")[0]]
+
+
+def one(*command):
+    return lambda row: list(command)
+
+
+SYSTEMS = [
+    System("coppice", [row.name for row in ROWS], by_question("coppice"),
+           ["coppice_echo"]),
+    System("limit", [row.name for row in ROWS], by_question("limit"),
+           ["limit_echo"]),
+    System("raw_epoll", NET, server=["raw_epoll_echo"], stackful=False),
+    System("boost_context", ["switch", *SPAWN, *MEMORY],
+           one("boost_context_micro")),
+    System("boost_fiber", [*YIELD, *SPAWN, *MEMORY, "timers_100k"],
+           one("boost_fiber_micro")),
+    # It waits by select(), so 9,000 connections are beyond it.
+    System("state_threads", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "echo_1",
+                             "echo_64", "echo_1000"],
+           one("state_threads_micro"), ["state_threads_echo"]),
+    System("go", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *NET],
+           one("go_bench"), ["go_bench", "echo"]),
+    System("tokio", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *NET],
+           one("tokio_bench"), ["tokio_bench", "echo"], stackful=False),
+    System("libuv", [*TIMERS, *NET], one("libuv_timers"), ["libuv_echo"],
+           stackful=False),
+    System("libevent", [*TIMERS, *NET], one("libevent_timers"),
+           ["libevent_echo"], stackful=False),
+    # A million of theirs would take minutes and prove nothing.
+    System("gevent", [*YIELD, *SPAWN, "memory_parked_100k", "timers_100k",
+                      "timeout_scope", *NET],
+           one("python", "gevent_bench.py"),
+           ["python", "gevent_bench.py", "echo"], rounds_max=2),
+    System("asyncio", [*YIELD, *SPAWN, "memory_parked_100k", "timers_100k",
+                       "timeout_scope", *NET],
+           one("python", "asyncio_bench.py"),
+           ["python", "asyncio_bench.py", "echo"], stackful=False,
+           rounds_max=2),
+]
