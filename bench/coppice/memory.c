@@ -25,8 +25,9 @@ static int run(void *arg)
         last = run_spawn(parked, last);
         run_must(co_yield_now(), "co_yield_now");
     }
-    bench_report(row, (double)(bench_memory_bytes("/proc/self/status") -
-                               before) / (double)count);
+    bench_report(row,
+                 (double)(bench_memory_bytes("/proc/self/status") - before) /
+                     (double)count);
     _exit(0);
 }
 

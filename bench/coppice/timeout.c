@@ -17,8 +17,7 @@ static int run(void *arg)
 
     (void)arg;
     for (long i = 0; i < total; i++) {
-        co_timeout(CO_SEC)
-        {
+        co_timeout(CO_SEC) {
             work();
         }
     }

@@ -37,8 +37,8 @@ static int run(void *arg)
     start = bench_cpu_ns();
     while (ended < tasks)
         run_must(co_sleep(10 * CO_MS), "co_sleep");
-    bench_report(row, (double)(bench_cpu_ns() - start) /
-                          (double)(tasks * SLEEPS));
+    bench_report(row,
+                 (double)(bench_cpu_ns() - start) / (double)(tasks * SLEEPS));
     _exit(0);
 }
 

@@ -23,15 +23,15 @@
 #include <stdbool.h>
 #include <sys/epoll.h>
 
-#define MESSAGE          64
-#define PATTERN          251    /* prime: messages begin at every offset */
-#define SERVERS_MAX      16
-#define EVENTS_MAX       512
-#define SOURCES          16     /* addresses 127.0.0.2 and on */
-#define CONNECTING_MAX   50     /* first messages under way at a time */
-#define STALL_MS         5000
-#define DISTURBED        0.04   /* share of a phase spent waiting for a CPU */
-#define PAUSE_US         20000  /* between phases, so that servers go idle */
+#define MESSAGE        64
+#define PATTERN        251 /* prime: messages begin at every offset */
+#define SERVERS_MAX    16
+#define EVENTS_MAX     512
+#define SOURCES        16 /* addresses 127.0.0.2 and on */
+#define CONNECTING_MAX 50 /* first messages under way at a time */
+#define STALL_MS       5000
+#define DISTURBED      0.04  /* share of a phase spent waiting for a CPU */
+#define PAUSE_US       20000 /* between phases, so that servers go idle */
 
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
@@ -54,7 +54,7 @@ struct server {
 };
 
 struct phase {
-    double ns;        /* server CPU a message */
+    double ns; /* server CPU a message */
     double seconds;
     double disturbed; /* the larger share of server and load */
 };

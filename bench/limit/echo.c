@@ -50,8 +50,8 @@ static void accept_all(void)
     struct epoll_event event;
     int fd;
 
-    while ((fd = accept4(listener, NULL, NULL,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >=
+           0) {
         struct limit_task *task = limit_spawn(serve, NULL);
 
         task->fd = fd;

@@ -24,12 +24,12 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
-#define LIMIT_STRIDE      ((size_t)256 << 10)
-#define LIMIT_SLAB        ((size_t)256 << 20)
-#define LIMIT_GUARD       ((size_t)4096)
-#define LIMIT_POLL_EVERY  61
-#define LIMIT_POLL_NS     20000
-#define LIMIT_EVENTS_MAX  256
+#define LIMIT_STRIDE     ((size_t)256 << 10)
+#define LIMIT_SLAB       ((size_t)256 << 20)
+#define LIMIT_GUARD      ((size_t)4096)
+#define LIMIT_POLL_EVERY 61
+#define LIMIT_POLL_NS    20000
+#define LIMIT_EVENTS_MAX 256
 
 /*
  * Save the callee-saved registers here, take up the other stack there, and
@@ -65,16 +65,16 @@ __asm__(".text\n"
 int limit_switch(void **from, void *to, int value);
 
 struct limit_task {
-    void *sp;                 /* valid while the task does not run */
-    struct limit_task *next;  /* in the run queue or the free list */
+    void *sp;                /* valid while the task does not run */
+    struct limit_task *next; /* in the run queue or the free list */
     struct limit_task *joiner;
     void (*fn)(void *arg);
     void *arg;
     bool done;
-    bool waiting;             /* from here on: for the program's use */
+    bool waiting; /* from here on: for the program's use */
     int fd;
     unsigned events;
-    uint64_t due;             /* tick */
+    uint64_t due; /* tick */
     struct limit_task *timer_next, *timer_prev;
 } __attribute__((aligned(64)));
 
@@ -216,7 +216,7 @@ static struct limit_task *limit_new(void (*entry)(void))
     task = (struct limit_task *)((uintptr_t)(top - sizeof(*task)) &
                                  ~(uintptr_t)63);
     sp = (uint64_t *)task;
-    *--sp = 0;                             /* no return address */
+    *--sp = 0; /* no return address */
     *--sp = (uint64_t)(uintptr_t)entry;
     sp -= 6;
     *--sp = (uint64_t)0x037f << 32 | 0x1f80; /* x87 CW, MXCSR */
@@ -224,8 +224,8 @@ static struct limit_task *limit_new(void (*entry)(void))
     return task;
 }
 
-BENCH_UNUSED BENCH_NOINLINE static struct limit_task *
-limit_spawn(void (*fn)(void *), void *arg)
+BENCH_UNUSED BENCH_NOINLINE static struct limit_task *limit_spawn(
+    void (*fn)(void *), void *arg)
 {
     struct limit_task *task = limit_free;
 

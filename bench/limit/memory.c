@@ -24,7 +24,8 @@ int main(int argc, char **argv)
         limit_spawn(park, NULL);
         limit_yield();
     }
-    bench_report(row, (double)(bench_memory_bytes("/proc/self/status") -
-                               before) / (double)n);
+    bench_report(row,
+                 (double)(bench_memory_bytes("/proc/self/status") - before) /
+                     (double)n);
     _exit(0);
 }

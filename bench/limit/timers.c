@@ -7,10 +7,10 @@
 
 LIMIT_NO_EVENTS
 
-#define SLOTS      4096
-#define TICK_NS    1000000
-#define SLEEP_MS   1000
-#define SLEEPS     2
+#define SLOTS    4096
+#define TICK_NS  1000000
+#define SLEEP_MS 1000
+#define SLEEPS   2
 
 static struct limit_task wheel[SLOTS];
 static uint64_t tick, sleepers;
@@ -115,7 +115,7 @@ int main(int argc, char **argv)
     go = true;
     start = bench_cpu_ns();
     limit_block();
-    bench_report(row, (double)(bench_cpu_ns() - start) /
-                          (double)(tasks * SLEEPS));
+    bench_report(row,
+                 (double)(bench_cpu_ns() - start) / (double)(tasks * SLEEPS));
     _exit(0);
 }

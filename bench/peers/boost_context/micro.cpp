@@ -82,8 +82,7 @@ double memory(long n)
                         caller = std::move(caller).resume();
                     return std::move(caller);
                 }).resume();
-    return double(bench_memory_bytes("/proc/self/status") - before) /
-           double(n);
+    return double(bench_memory_bytes("/proc/self/status") - before) / double(n);
 }
 
 } // namespace
@@ -93,7 +92,8 @@ int main(int argc, char **argv)
     const char *row = bench_row(argc, argv);
 
     if (strcmp(row, "switch") == 0)
-        bench_report(row, switches(bench_scaled(argc, argv, 30000000, 1000000)));
+        bench_report(row,
+                     switches(bench_scaled(argc, argv, 30000000, 1000000)));
     else if (strcmp(row, "spawn_join") == 0)
         bench_report(row, spawn(bench_scaled(argc, argv, 5000000, 200000), 1));
     else if (strcmp(row, "spawn_batch") == 0)

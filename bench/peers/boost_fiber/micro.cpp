@@ -74,8 +74,7 @@ double memory(long n)
         }).detach();
         this_fiber::yield();
     }
-    return double(bench_memory_bytes("/proc/self/status") - before) /
-           double(n);
+    return double(bench_memory_bytes("/proc/self/status") - before) / double(n);
 }
 
 double timers(long n)
@@ -111,8 +110,8 @@ int main(int argc, char **argv)
     long number = bench_row_number(row);
 
     if (strncmp(row, "yield", 5) == 0)
-        bench_report(row, yields(number, bench_yields(argc, argv, number,
-                                                      5000000)));
+        bench_report(row,
+                     yields(number, bench_yields(argc, argv, number, 5000000)));
     else if (strcmp(row, "spawn_join") == 0)
         bench_report(row, spawn(bench_scaled(argc, argv, 1000000, 50000), 1));
     else if (strcmp(row, "spawn_batch") == 0)

@@ -35,8 +35,8 @@ static void connected(evutil_socket_t listener, short what, void *arg)
     int fd;
 
     (void)what;
-    while ((fd = accept4(listener, NULL, NULL,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >=
+           0) {
         struct event *event =
             event_new(arg, fd, EV_READ | EV_PERSIST, readable, arg);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* libevent: a timer's callback adds it again, where others have a task sleep. */
+/* libevent: a timer's callback adds it again where others have a task sleep. */
 #include "bench.h"
 
 #include <event2/event.h>
@@ -50,7 +50,6 @@ int main(int argc, char **argv)
     for (long i = 0; i < n; i++)
         sleep_again(&sleepers[i]);
     event_base_dispatch(base);
-    bench_report(row,
-                 (double)(bench_cpu_ns() - start) / (double)(n * SLEEPS));
+    bench_report(row, (double)(bench_cpu_ns() - start) / (double)(n * SLEEPS));
     _exit(0);
 }

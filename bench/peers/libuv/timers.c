@@ -41,7 +41,6 @@ int main(int argc, char **argv)
         uv_timer_start(&sleepers[i].timer, expired, bench_random(&seed) % 1000,
                        0);
     uv_run(loop, UV_RUN_DEFAULT);
-    bench_report(row,
-                 (double)(bench_cpu_ns() - start) / (double)(n * SLEEPS));
+    bench_report(row, (double)(bench_cpu_ns() - start) / (double)(n * SLEEPS));
     _exit(0);
 }

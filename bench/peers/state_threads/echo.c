@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* State Threads: a thread a connection, whose buffer does not outlast a wait. */
+/* State Threads: a thread a connection; its buffer does not outlast a wait. */
 #include "net.h"
 
 #include <poll.h>

@@ -7,9 +7,9 @@
 
 #include <st.h>
 
-#define BATCH   1000
-#define SLEEPS  2
-#define STACK   (64 * 1024) /* its default */
+#define BATCH  1000
+#define SLEEPS 2
+#define STACK  (64 * 1024) /* its default */
 
 static long tasks, started, ended, left, total;
 static int64_t start, end;
