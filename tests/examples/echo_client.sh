@@ -5,6 +5,7 @@
 # somebody does.
 
 set -eu
+# shellcheck source=tests/examples/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 start_server echo_server 0

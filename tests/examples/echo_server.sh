@@ -4,6 +4,7 @@
 # The echo server gives back what each of several clients says.
 
 set -eu
+# shellcheck source=tests/examples/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 start_server echo_server 0

@@ -4,6 +4,7 @@
 # hello says its words, and not before a second has passed.
 
 set -eu
+# shellcheck source=tests/examples/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 before=$(date +%s%N)

@@ -25,7 +25,6 @@ run() { # program argument...
 
 # Start a server, and set $address when it has told it. It picks the port.
 start_server() { # program argument...
-    # shellcheck disable=SC2086
     name=$1
     shift
     # In the background of this very shell, so that $! is the program.
