@@ -65,9 +65,10 @@ CO_API int co_scope_expired(const co_scope *scope);
 CO_API int co_scope_reschedule(co_scope *scope, co_time at);
 
 /* What the macros are made of; not to be called by hand. */
-CO_API co_scope *co__scope_timeout(co_scope *scope, co_time ns);
-CO_API co_scope *co__scope_deadline(co_scope *scope, co_time at);
-CO_API co_scope *co__scope_shield(co_scope *scope, co_time unused);
+#define CO__NONNULL __attribute__((returns_nonnull)) /* blocks do run */
+CO_API CO__NONNULL co_scope *co__scope_timeout(co_scope *scope, co_time ns);
+CO_API CO__NONNULL co_scope *co__scope_deadline(co_scope *scope, co_time at);
+CO_API CO__NONNULL co_scope *co__scope_shield(co_scope *scope, co_time unused);
 CO_API void co__scope_leave(co_scope *scope);
 CO__UNUSED static inline void co__scope_leavep(co_scope **scope)
 {

@@ -175,7 +175,8 @@ void co__task_expired(struct co_task *task, co_time now)
 {
     if (task->state != CO__TASK_PARKED)
         return;
-    if (task->until <= now)
+    /* Both may have come by now: the earlier decides. */
+    if (task->until <= now && task->until <= task->chain.due)
         co__wake(task, 0);
     else if (task->chain.due <= now)
         co__wake(task, co__chain_error(&task->chain, now));
@@ -187,7 +188,8 @@ void co__limits_changed(struct co_task *task)
 {
     if (task->state != CO__TASK_PARKED || task->flags & CO__FLAG_CALLBACK)
         return;
-    if (task->chain.due == CO__DUE_CANCELLED)
+    /* Not by `due`: a scope may have been moved to that point in time. */
+    if (task->chain.cancels && !task->chain.shields)
         co__wake(task, -ECANCELED);
     else
         arm(task->loop, task);
@@ -270,8 +272,12 @@ static CO_COLD int yield_refused(struct co_loop *loop, struct co_task *task)
 {
     int r;
 
-    if (!loop)
+    if (!loop) {
+        r = co__chain_error(co__chain_current(), co__clock_read());
+        if (r < 0)
+            return r;
         return sched_yield() < 0 ? -errno : 0;
+    }
     if (task->flags & CO__FLAG_CALLBACK)
         return -EPERM;
     r = co__chain_error(&task->chain, loop->now);

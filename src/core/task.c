@@ -217,6 +217,10 @@ static CO_COLD int sleep_thread(co_time until)
 
     if (r < 0)
         return r;
+    if (CO_UNLIKELY(co__clock_virtual)) {
+        co__clock_jump(end);
+        return end == until ? 0 : co__chain_error(chain, end);
+    }
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
         continue;
     return end == until ? 0 : co__chain_error(chain, co__clock_read());
