@@ -103,7 +103,7 @@ int co__fd_own(int fd, unsigned flags);
  */
 int co__fd_disown(int fd);
 
-/* OWN, SOCKET, DRAIN of a number as of now, and whether it is another loop's. */
+/* OWN, SOCKET, DRAIN of a number now, and whether it is another loop's. */
 unsigned co__fd_care(int fd, int *elsewhere);
 
 #endif

@@ -39,7 +39,7 @@ int co_socket(int domain, int type, int protocol)
     return r;
 }
 
-/* Returns the flags to restore, 0 if it is non-blocking, or a negative errno. */
+/* Returns the flags to restore, 0 if it is non-blocking, or negative errno. */
 static int unblock(int fd)
 {
     int flags = fcntl(fd, F_GETFL);

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* What the tests of descriptors share: pairs of connected ones, and tasks that
+ * read and write. */
+#ifndef CO_TESTS_IO_SUPPORT_H
+#define CO_TESTS_IO_SUPPORT_H
+
+#include <coppice/addr.h>
+#include <coppice/fd.h>
+#include <coppice/socket.h>
+
+#include "core/loop.h"
+#include "core/turn.h"
+#include "support/check_main.h"
+#include "support/tasks.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- pairs: what is written to [1] is read from [0] ----------------------- */
+
+typedef void pair_fn(int fds[2]);
+
+/* The text of the address that a socket is bound to. */
+static inline const char *bound_to(int fd)
+{
+    static char text[CO_ADDR_TEXT_MAX];
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+    ck_assert_int_ge(
+        co_addr_format((struct sockaddr *)&addr, len, text, sizeof(text)), 0);
+    return text;
+}
+
+static inline void tcp_pair_at(const char *address, int fds[2])
+{
+    int listener = co_tcp_listen(address, 0);
+
+    ck_assert_int_ge(listener, 0);
+    fds[1] = co_tcp_dial(bound_to(listener));
+    ck_assert_int_ge(fds[1], 0);
+    fds[0] = co_accept(listener, NULL, NULL);
+    ck_assert_int_ge(fds[0], 0);
+    ck_assert_int_eq(co_close(listener), 0);
+}
+
+static inline void tcp_pair(int fds[2])
+{
+    tcp_pair_at("127.0.0.1:0", fds);
+}
+
+static inline void foreign_pipe(int fds[2])
+{
+    ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+}
+
+static inline void foreign_socket_pair(int fds[2])
+{
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds),
+                     0);
+}
+
+static inline void adopt_pair(int fds[2])
+{
+    ck_assert_int_eq(co_adopt(fds[0]), 0);
+    ck_assert_int_eq(co_adopt(fds[1]), 0);
+}
+
+static inline void pipe_pair(int fds[2])
+{
+    foreign_pipe(fds);
+    adopt_pair(fds);
+}
+
+static inline void unix_pair(int fds[2])
+{
+    foreign_socket_pair(fds);
+    adopt_pair(fds);
+}
+
+static inline void close_pair(int fds[2])
+{
+    ck_assert_int_eq(co_close(fds[0]), 0);
+    ck_assert_int_eq(co_close(fds[1]), 0);
+}
+
+/* ---- tasks ---------------------------------------------------------------- */
+
+/* One call in a task of its own. */
+struct call {
+    int fd;
+    size_t len;
+    struct co_test_log *log; /* gets `name` when the call returns */
+    char name;
+    co_task *task;
+    ssize_t result;
+    int after; /* what a further call that may suspend says */
+    char buffer[64];
+};
+
+static inline int call_end(struct call *call, ssize_t result)
+{
+    call->result = result;
+    if (call->log)
+        co_test_log_add(call->log, call->name);
+    call->after = co_yield_now();
+    return 0;
+}
+
+static inline int call_read(void *arg)
+{
+    struct call *call = arg;
+
+    return call_end(call, co_read(call->fd, call->buffer, call->len));
+}
+
+static inline int call_write(void *arg)
+{
+    struct call *call = arg;
+
+    return call_end(call, co_write(call->fd, call->buffer, call->len));
+}
+
+static inline int call_accept(void *arg)
+{
+    struct call *call = arg;
+
+    return call_end(call, co_accept(call->fd, NULL, NULL));
+}
+
+static inline int call_wait(void *arg)
+{
+    struct call *call = arg;
+
+    return call_end(call, co_wait_fd(call->fd, (int)call->len));
+}
+
+/* Start a call and let it come to where it waits. */
+static inline void call_start(struct call *call, co_task_fn fn)
+{
+    call->result = 12345;
+    call->task = co_test_spawn(fn, call);
+    co_test_yield();
+}
+
+static inline ssize_t call_result(struct call *call)
+{
+    ck_assert_int_eq(co_test_result(call->task), 0);
+    return call->result;
+}
+
+static inline int call_waits(const struct call *call)
+{
+    return call->task->state == CO__TASK_PARKED;
+}
+
+/* Collect events and timers without running anybody. */
+static inline void collect_events(void)
+{
+    co__turn(co_loop_running(), 0);
+}
+
+/* Let everybody run whom an event that has happened concerns. */
+static inline void run_events(void)
+{
+    collect_events();
+    co_test_yield();
+}
+
+/* Fill a descriptor until it takes no more. Returns how many bytes it took. */
+static inline size_t fill(int fd)
+{
+    static const char zeros[65536];
+    size_t total = 0;
+    int flags = fcntl(fd, F_GETFL);
+    ssize_t n;
+
+    ck_assert_int_eq(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 0);
+    while ((n = write(fd, zeros, sizeof(zeros))) > 0 ||
+           (n = write(fd, zeros, 1)) > 0)
+        total += (size_t)n;
+    ck_assert_int_eq(errno, EAGAIN);
+    ck_assert_int_eq(fcntl(fd, F_SETFL, flags), 0);
+    return total;
+}
+
+/* Read everything that is there, without waiting. */
+static inline size_t drain_fd(int fd)
+{
+    static char bytes[65536];
+    size_t total = 0;
+    int flags = fcntl(fd, F_GETFL);
+    ssize_t n;
+
+    ck_assert_int_eq(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 0);
+    while ((n = read(fd, bytes, sizeof(bytes))) > 0)
+        total += (size_t)n;
+    ck_assert_int_eq(fcntl(fd, F_SETFL, flags), 0);
+    return total;
+}
+
+#endif
