@@ -8,7 +8,6 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/wait.h>
 
 /* ---- support ------------------------------------------------------------- */
@@ -103,7 +102,8 @@ START_TEST(a_run_blocks_sigpipe_and_restores_the_mask)
     ck_assert_int_eq(co_run(blocked_inside, NULL), 1);
     ck_assert_int_eq(is_blocked(), 0);
     pthread_sigmask(SIG_SETMASK, NULL, &after);
-    ck_assert_int_eq(memcmp(&before, &after, sizeof(before)), 0);
+    for (int i = 1; i < 32; i++)
+        ck_assert_int_eq(sigismember(&before, i), sigismember(&after, i));
 }
 END_TEST
 
