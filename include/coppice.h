@@ -14,6 +14,7 @@
 #include <coppice/loop.h>
 #include <coppice/scope.h>
 #include <coppice/socket.h>
+#include <coppice/stack.h>
 #include <coppice/task.h>
 
 #endif

@@ -7,7 +7,8 @@
  *
  * Common to all: outside a task the thread blocks. A descriptor used by several
  * tasks serves them first come, first served, each way. What was transferred is
- * always returned: a cancel or timeout that comes later waits for the next call.
+ * always returned; a cancel or timeout that comes later waits for the next
+ * call.
  * Errors beside those of the call's own man page: -ECANCELED and -ETIMEDOUT
  * (scope), having transferred nothing; -EBADF (negative, not open, or closed by
  * co_close while waiting); -EPERM (it would wait in a loop callback);

@@ -94,8 +94,9 @@ CO__UNUSED static inline void co__scope_leavep(co_scope **scope)
 #define CO__SCOPE_IN(enter, scope, limit, name)                                \
     CO__SCOPE_IN_(enter, scope, limit, name)
 #define CO__SCOPE_IN_(enter, scope, limit, name)                               \
-    for (co_scope *name CO_CLEANUP(co__scope_leavep) = enter((scope), (limit)), \
-                        *name##_once = name;                                   \
+    for (co_scope *name CO_CLEANUP(co__scope_leavep) =                         \
+                      enter((scope), (limit)),                                 \
+                  *name##_once = name;                                         \
          name##_once; name##_once = NULL)
 #define CO__SCOPE_DECL(enter, limit, name) CO__SCOPE_DECL_(enter, limit, name)
 #define CO__SCOPE_DECL_(enter, limit, name)                                    \

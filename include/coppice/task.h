@@ -111,16 +111,6 @@ CO_API const char *co_task_site(const co_task *task);
  */
 CO_API int co_task_set_name(co_task *task, const char *name);
 
-/*
- * How many bytes of a task's stack were ever in use since its stack was last
- * new, found by looking for the deepest page and word that were touched; its
- * control block counts. And the size of the stack as rounded.
- *
- * Suspends: never. Thread-safe: no. Returns 0 if task is NULL.
- */
-CO_API size_t co_task_stack_used(const co_task *task);
-CO_API size_t co_task_stack_size(const co_task *task);
-
 CO_END_DECLS
 
 #endif

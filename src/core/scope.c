@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* See scope.h for what `due` means. Each scope keeps the least deadline from
- * itself out to the nearest shield, so entering and leaving are a few stores. */
+/*
+ * See scope.h for what `due` means. Each scope keeps the least deadline from
+ * itself out to the nearest shield, so entering and leaving are a few stores.
+ */
 #include "core/scope.h"
 
 #include "base/assert.h"

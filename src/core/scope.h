@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core/scope.h - the limits that a task, or a thread outside any task, is under.
+ * core/scope.h - the limits that a task, or a thread outside tasks, is under.
  *
  * One number sums them up: `due` is the point in time from which calls fail. It
  * is the least deadline of the scopes up to the nearest shield, and the distant

@@ -10,7 +10,7 @@
  * same cache sets.
  *
  * A stack is
- *   warm  given back, on the pool's LIFO, its top page as the last task left it;
+ *   warm  given back, on the pool's LIFO, its top page as it was left;
  *   cold  given back and trimmed: its pages belong to the system again, its
  *         index is on the slab's `cold` stack; the guard stays;
  *   new   never used: index >= slab->used.
@@ -539,41 +539,4 @@ struct co_task *co__stack_owner(const void *address, int *in_guard)
         return slot_task(s, index);
     }
     return NULL;
-}
-
-/* ---- what a task has used ------------------------------------------------ */
-
-size_t co_task_stack_size(const co_task *task)
-{
-    return task ? task->slab->stride : 0;
-}
-
-size_t co_task_stack_used(const co_task *task)
-{
-    unsigned char resident[256];
-    uintptr_t p, top;
-
-    if (!task)
-        return 0;
-    p = (uintptr_t)co__stack_bottom(task);
-    top = (uintptr_t)slot_base(task->slab, slot_index(task->slab, task)) +
-          task->slab->stride;
-    while (p < top) {
-        size_t bytes = top - p;
-        size_t pages, i;
-
-        if (bytes > sizeof(resident) * page_bytes)
-            bytes = sizeof(resident) * page_bytes;
-        if (mincore((void *)p, bytes, resident) < 0)
-            return top - p;
-        pages = bytes / page_bytes;
-        for (i = 0; i < pages && !(resident[i] & 1); i++)
-            continue;
-        p += i * page_bytes;
-        if (i < pages)
-            break;
-    }
-    while (p < top && *(const uint64_t *)p == 0)
-        p += sizeof(uint64_t);
-    return top - p;
 }

@@ -7,7 +7,7 @@
 #ifndef CO_CORE_STACK_H
 #define CO_CORE_STACK_H
 
-#include <coppice/dump.h>
+#include <coppice/stack.h>
 
 #include "core/task.h"
 

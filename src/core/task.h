@@ -40,8 +40,8 @@ enum co__wait_reason {
 enum co__task_flag {
     CO__FLAG_DETACHED = 1u << 0, /* nobody joins it */
     CO__FLAG_CALLBACK = 1u << 1, /* the loop's own task: must not suspend */
-    CO__FLAG_NEW = 1u << 2,      /* has not started: there is no frame at `sp` */
-    CO__FLAG_DEEP = 1u << 3,     /* freed since its deep pages were given back */
+    CO__FLAG_NEW = 1u << 2,      /* has not started: `sp` holds no frame */
+    CO__FLAG_DEEP = 1u << 3,     /* free, and its deep pages may be in use */
 };
 
 struct co_task {

@@ -19,7 +19,7 @@ struct co__timer {
     struct co__timer **link; /* slot list: what points here; NULL in the heap */
     struct co__timer *child; /* heap: first child */
     struct co__timer *prev;  /* heap: previous sibling, or parent */
-    uint32_t where;          /* 0: not armed; else slot number + 2, or 1: heap */
+    uint32_t where;          /* 0: not armed; 1: heap; else slot number + 2 */
     uint32_t unused;
 };
 

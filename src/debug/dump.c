@@ -275,26 +275,3 @@ int co_dump_tasks(int fd)
     }
     return co__text_flush(&dump.text);
 }
-
-/* ---- stacks -------------------------------------------------------------- */
-
-int co_loop_stack_stats(const co_loop *loop, co_stack_stats *stats)
-{
-    if (!loop || !stats || stats->size != sizeof(*stats))
-        return -EINVAL;
-    co__stack_pool_stats(loop->pool, stats);
-    /* The pool does not count what the loop does anyway, at each spawn. */
-    stats->in_use = loop->held;
-    stats->spawned_warm = loop->spawned - stats->spawned_cold;
-    return 0;
-}
-
-int co_loop_trim(co_loop *loop)
-{
-    unsigned count;
-
-    if (!loop)
-        return -EINVAL;
-    count = co__stack_pool_trim(loop->pool);
-    return count < INT_MAX ? (int)count : INT_MAX;
-}

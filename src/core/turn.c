@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A turn of the reactor, step by step:
+ *  1. If it may wait: until the caller's deadline or the next timer, but not at
+ *     all if the inbox is flagged. Before a wait stacks that nobody needs are
+ *     trimmed, a few at a time.
+ *  2. The poller waits and reports events; each makes the first task that waits
+ *     for it ready (co__fd_ready).
+ *  3. The clock is read.
+ *  4. Timers that are due make their tasks ready, in the order of deadlines.
+ *  5. Calls from other threads are taken, and make the callback task ready.
+ * Nothing here switches tasks, so a turn can run on any task's stack.
+ */
+#include "core/turn.h"
+
+#include "base/clock.h"
+#include "core/queue.h"
+#include "core/sched.h"
+#include "core/stack.h"
+
+#define TRIM_PERIOD (10 * CO_MS)
+
+static int run_calls(void *arg)
+{
+    struct co_loop *loop = arg;
+
+    for (;;) {
+        co__inbox_run(&loop->inbox);
+        co__park(loop, loop->self, CO__WAIT_CALLS);
+    }
+    return 0;
+}
+
+/* There are calls: have the callback task run them. */
+static void wake_caller(struct co_loop *loop)
+{
+    struct co_task *self = loop->self;
+
+    if (loop->caller) {
+        co__wake(loop->caller, 0);
+        return;
+    }
+    loop->self = NULL; /* nobody's child */
+    loop->caller =
+        co__spawn(loop, CO_SITE, loop->size_class, run_calls, loop);
+    loop->self = self;
+    if (!loop->caller) {
+        /* No memory now: the calls stay, and the next turn tries again. */
+        atomic_store(&loop->inbox.flagged, 1);
+        return;
+    }
+    loop->caller->flags |= CO__FLAG_CALLBACK;
+    loop->alive--;
+    co_task_set_name(loop->caller, "loop callbacks");
+}
+
+/*
+ * When a wait for the next timer ends. Each wait that ends for a timer costs
+ * two context switches of the kernel's, several times the work itself, so with
+ * many timers a millisecond all but the first few waits last until the
+ * millisecond is over. What is due by then is made ready in its order.
+ */
+static co_time coalesce(struct co_loop *loop, co_time timer)
+{
+    if (loop->polled - loop->period >= CO__TIMER_PERIOD) {
+        loop->period = loop->polled;
+        loop->timer_waits = 0;
+    }
+    if (loop->timer_waits++ < CO__TIMER_WAITS)
+        return timer;
+    if (timer < loop->period + CO__TIMER_PERIOD)
+        return loop->period + CO__TIMER_PERIOD;
+    return timer;
+}
+
+/* Until when to wait; 0: not at all. */
+static co_time wait_until(struct co_loop *loop, co_time deadline)
+{
+    co_time timer = co__timers_next(&loop->timers);
+
+    if (timer < deadline) {
+        timer = coalesce(loop, timer);
+        if (timer < deadline)
+            deadline = timer;
+    }
+    if (deadline != CO_NEVER) {
+        loop->now = co__clock_read();
+        if (deadline <= loop->now)
+            return 0;
+    }
+    if (loop->now - loop->trimmed >= TRIM_PERIOD) {
+        loop->trimmed = loop->now;
+        co__stack_pool_idle(loop->pool);
+    }
+    return co__inbox_sleep(&loop->inbox) ? deadline : 0;
+}
+
+/* With the virtual clock time does not pass, it jumps. */
+static void jump(struct co_loop *loop, co_time deadline)
+{
+    co_time timer = co__timers_next(&loop->timers);
+
+    if (timer > deadline)
+        timer = deadline;
+    if (timer != CO_NEVER && !co__queue_length(loop) &&
+        !co__inbox_flagged(loop))
+        co__clock_jump(timer);
+}
+
+void co__turn(struct co_loop *loop, co_time deadline)
+{
+    struct co__timer *timer;
+    co_time until = 0;
+
+    if (deadline)
+        until = wait_until(loop, deadline);
+    if (CO_UNLIKELY(co__clock_virtual) && loop->timers.count)
+        until = 0;
+    loop->poller_ops->wait(loop->poller, loop->now, until);
+    if (deadline)
+        co__inbox_awake(&loop->inbox);
+    if (CO_UNLIKELY(co__clock_virtual))
+        jump(loop, deadline);
+    loop->now = loop->polled = co__clock_read();
+    while ((timer = co__timers_expire(&loop->timers, loop->now)))
+        co__task_expired(CO_CONTAINER_OF(timer, struct co_task, timer),
+                         loop->now);
+    if (!co__inbox_flagged(loop) && !loop->inbox.calls)
+        return;
+    if (co__inbox_take(&loop->inbox))
+        wake_caller(loop);
+    if (atomic_exchange(&loop->inbox.stop, 0)) {
+        loop->flags |= CO__LOOP_BATCHED | CO__LOOP_STOPPED;
+        loop->batch = co__queue_length(loop);
+        loop->slice = 1;
+    }
+}
