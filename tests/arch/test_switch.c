@@ -707,7 +707,21 @@ static struct {
     int on_task;
     int wrong;
     int unended;
+    uintptr_t cfa[2]; /* of machine_call_with, on main and on the task */
 } stepped;
+
+/* The caller is always found at the same place and with its registers. */
+static RAW void check_caller(const struct trace *t, bool on_task)
+{
+    const struct pattern *p = on_task ? &task_pattern : &main_pattern;
+    size_t bytes = (size_t)machine_register_count * sizeof(p->in[0]);
+    on_task ? stepped.on_task++ : stepped.on_main++;
+    if (!stepped.cfa[on_task])
+        stepped.cfa[on_task] = t->cfa;
+    if (!t->has_registers || t->cfa != stepped.cfa[on_task] ||
+        memcmp(t->registers, p->in, bytes) != 0)
+        stepped.wrong++;
+}
 
 /* Whichever stack the instruction finds itself on, unwinding must find the
  * function that switched, with the registers that it had, and then an end. */
@@ -720,12 +734,7 @@ static RAW void check_step(uintptr_t pc)
 
     bool on_task =
         t.cfa > (uintptr_t)stack_base && t.cfa <= (uintptr_t)stack_top;
-    const struct pattern *p = on_task ? &task_pattern : &main_pattern;
-    on_task ? stepped.on_task++ : stepped.on_main++;
-    if (!t.has_registers ||
-        memcmp(t.registers, p->in,
-               (size_t)machine_register_count * sizeof(p->in[0])) != 0)
-        stepped.wrong++;
+    check_caller(&t, on_task);
     if (on_task && (t.end != _URC_END_OF_STACK ||
                     t.function[t.count - 1] != (uintptr_t)co__switch_entry))
         stepped.unended++;
@@ -818,10 +827,7 @@ static RAW void check_start_step(uintptr_t pc)
     take_trace(&t);
     stepped.steps++;
     if (t.has_registers) {
-        stepped.on_main++;
-        if (memcmp(t.registers, main_pattern.in,
-                   (size_t)machine_register_count * sizeof(uint64_t)) != 0)
-            stepped.wrong++;
+        check_caller(&t, false);
     } else {
         stepped.on_task++;
         if (t.end != _URC_END_OF_STACK ||
@@ -839,6 +845,7 @@ static RAW void start_and_end(void *arg)
 START_TEST(unwinding_works_from_every_instruction_of_a_start)
 {
     memset(&stepped, 0, sizeof(stepped));
+    memset(stack_top, 0x5a, 512); /* no unwinder may look there */
     fill(&main_pattern, 41);
     fill(&task_pattern, 42);
     int n = machine_step((uintptr_t)co__switch_start, start_and_end, NULL,
