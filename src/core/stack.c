@@ -61,8 +61,9 @@ struct co__stack_pool {
     struct size_class classes[CLASS_COUNT];
     size_t slab_count;
     size_t slab_bytes;
-    uint64_t taken_cold;
+    uint64_t taken_cold; /* since the loop was made, as is `trimmed` */
     uint64_t trimmed;
+    int any_cold; /* some stack may be cold */
     /* Debug builds let handles lie before they are reused, so that a stale one
      * is noticed. */
     struct co_task *quarantine[QUARANTINE];
@@ -296,7 +297,7 @@ static CO_NOINLINE struct co_task *take_slowly(struct co__stack_pool *pool,
 {
     struct co_task *task = NULL;
 
-    if (pool->trimmed)
+    if (pool->any_cold)
         task = take_cold(pool, size_class);
     if (!task)
         task = take_new(pool, size_class);
@@ -391,6 +392,7 @@ static int make_cold(struct co__stack_pool *pool, struct co_task *task)
     pool->classes[task->size_class].cold = NULL;
     madvise(bottom, slab->stride - CO_GUARD_BYTES, MADV_DONTNEED);
     slab->cold[slab->cold_count++] = index;
+    pool->any_cold = 1;
     pool->trimmed++;
     return 0;
 }
@@ -416,6 +418,7 @@ static unsigned trim(struct co__stack_pool *pool, uint32_t kept, unsigned work)
         for (task = class->warm; task && done < work; task = task->next_free)
             if (task->flags & CO__FLAG_DEEP) {
                 drop_deep_pages(task);
+                pool->trimmed++;
                 done++;
             }
     }
@@ -486,7 +489,7 @@ void co__stack_pool_put(struct co__stack_pool *pool)
         return;
     }
     trim(pool, SLAB_STACKS_MIN, UINT32_MAX);
-    pool->taken_cold = 0;
+    pool->taken_cold = pool->trimmed = 0;
     if (pthread_setspecific(kept_key, pool) != 0)
         pool_free(pool);
 }
