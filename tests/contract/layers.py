@@ -19,7 +19,7 @@ ORDER = [
 # The layer of each public header is that of the module of the same name.
 PUBLIC = {
     "base": "base error clock alloc",
-    "core": "future task timer loop cancel scope",
+    "core": "future task timer loop cancel scope stack",
     "sync": "group mutex rwlock cond event sem barrier waitgroup chan queue"
             " select generator local",
     "offload": "threadpool procpool",
