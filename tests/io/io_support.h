@@ -86,6 +86,17 @@ static inline void close_pair(int fds[2])
     ck_assert_int_eq(co_close(fds[1]), 0);
 }
 
+/* Give a descriptor another number, one that is free. Returns that. */
+static inline int renumber(int fd, int number)
+{
+    if (fd == number)
+        return fd;
+    ck_assert_int_eq(fcntl(number, F_GETFD), -1);
+    ck_assert_int_eq(dup3(fd, number, O_CLOEXEC), number);
+    close(fd);
+    return number;
+}
+
 /* ---- tasks ---------------------------------------------------------------- */
 
 /* One call in a task of its own. */
@@ -154,6 +165,18 @@ static inline ssize_t call_result(struct call *call)
 static inline int call_waits(const struct call *call)
 {
     return call->task->state == CO__TASK_PARKED;
+}
+
+/* Tasks that each read a byte, in line. */
+static inline void start_readers(struct call *readers, int count, int fd,
+                                 struct co_test_log *log)
+{
+    for (int i = 0; i < count; i++) {
+        readers[i] = (struct call){
+            .fd = fd, .len = 1, .log = log, .name = (char)('a' + i)};
+        call_start(&readers[i], call_read);
+        ck_assert(call_waits(&readers[i]));
+    }
 }
 
 /* Collect events and timers without running anybody. */

@@ -1,54 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading and writing, over every kind of descriptor. */
-#include "io_support.h"
+#include "pairs.h"
 
 #include <limits.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-
-static void tcp6_pair(int fds[2])
-{
-    tcp_pair_at("[::1]:0", fds);
-}
-
-static void adopted_tcp_pair(int fds[2])
-{
-    tcp_pair(fds);
-    ck_assert_int_eq(co_fd_release(fds[0]), 0);
-    ck_assert_int_eq(co_fd_release(fds[1]), 0);
-    adopt_pair(fds);
-}
-
-/* Released, so foreign, and non-blocking all the same. */
-static void released_pair(int fds[2])
-{
-    unix_pair(fds);
-    ck_assert_int_eq(co_fd_release(fds[0]), 0);
-    ck_assert_int_eq(co_fd_release(fds[1]), 0);
-}
-
-static pair_fn *const pairs[] = {
-    tcp_pair,  tcp6_pair,    adopted_tcp_pair,    pipe_pair,
-    unix_pair, foreign_pipe, foreign_socket_pair, released_pair,
-};
-#define PAIRS ((int)(sizeof(pairs) / sizeof(pairs[0])))
-
-/* A test of one pair, in a task. */
-static int current;
-static void make_pair(int fds[2])
-{
-    pairs[current](fds);
-}
-
-#define PAIR_TEST(name)                                                        \
-    static void name##_in_task(void);                                          \
-    START_TEST(name)                                                           \
-    {                                                                          \
-        current = _i;                                                          \
-        co_test_in_task(name##_in_task);                                       \
-    }                                                                          \
-    END_TEST                                                                   \
-    static void name##_in_task(void)
 
 /* ---- one transfer -------------------------------------------------------- */
 
@@ -475,25 +431,21 @@ static Suite *suite(void)
     TCase *tc = tcase_create("pairs");
 
     co_test_check_fds(tc);
-    tcase_add_loop_test(tc, what_is_written_is_read, 0, PAIRS);
-    tcase_add_loop_test(tc, reader_waits_for_the_writer, 0, PAIRS);
-    tcase_add_loop_test(tc, writer_waits_for_room, 0, PAIRS);
-    tcase_add_loop_test(tc, end_of_file_is_zero_and_stays, 0, PAIRS);
+    ADD_PAIR_TEST(tc, what_is_written_is_read);
+    ADD_PAIR_TEST(tc, reader_waits_for_the_writer);
+    ADD_PAIR_TEST(tc, writer_waits_for_room);
+    ADD_PAIR_TEST(tc, end_of_file_is_zero_and_stays);
     tcase_add_loop_test(tc, end_of_file_behind_data_is_seen_after_a_short_read,
                         0, PAIRS);
-    tcase_add_loop_test(tc, end_of_file_behind_data_is_seen_by_a_first_read, 0,
-                        PAIRS);
-    tcase_add_loop_test(tc, data_that_came_between_two_short_reads_is_read, 0,
-                        PAIRS);
-    tcase_add_loop_test(tc, write_to_nobody_is_epipe_and_no_signal, 0, PAIRS);
-    tcase_add_loop_test(tc, vectors_are_scattered_and_gathered, 0, PAIRS);
-    tcase_add_loop_test(tc, vectors_wait_too, 0, PAIRS);
-    tcase_add_loop_test(tc, megabytes_go_through_a_slow_reader_unharmed, 0,
-                        PAIRS);
-    tcase_add_loop_test(tc, read_full_collects_pieces, 0, PAIRS);
-    tcase_add_loop_test(tc, read_full_tells_how_far_it_came_at_the_end, 0,
-                        PAIRS);
-    tcase_add_loop_test(tc, a_timeout_half_way_leaves_done_right, 0, PAIRS);
+    ADD_PAIR_TEST(tc, end_of_file_behind_data_is_seen_by_a_first_read);
+    ADD_PAIR_TEST(tc, data_that_came_between_two_short_reads_is_read);
+    ADD_PAIR_TEST(tc, write_to_nobody_is_epipe_and_no_signal);
+    ADD_PAIR_TEST(tc, vectors_are_scattered_and_gathered);
+    ADD_PAIR_TEST(tc, vectors_wait_too);
+    ADD_PAIR_TEST(tc, megabytes_go_through_a_slow_reader_unharmed);
+    ADD_PAIR_TEST(tc, read_full_collects_pieces);
+    ADD_PAIR_TEST(tc, read_full_tells_how_far_it_came_at_the_end);
+    ADD_PAIR_TEST(tc, a_timeout_half_way_leaves_done_right);
     suite_add_tcase(s, tc);
 
     tc = tcase_create("bad input");
