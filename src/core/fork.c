@@ -6,12 +6,14 @@
  * shared). From then on the stack is a plain thread's: co_self() is NULL, calls
  * block, co_run works anew. If the task's function returns there, the process
  * exits with its result (sched.c). The memory of the loop is left as it is: we
- * are standing on it.
+ * are standing on it. The one lock of this library is taken around the fork,
+ * for the child would wait for ever for a thread that it does not have.
  */
 #include "core/fork.h"
 
 #include "core/fdhook.h"
 #include "core/loop.h"
+#include "core/stack.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -23,6 +25,7 @@ static void in_child(void)
 {
     struct co_loop *loop = co__loop;
 
+    co__slabs_unlock();
     if (!loop)
         return;
     co__loop = NULL;
@@ -33,7 +36,7 @@ static void in_child(void)
 
 static void prepare(void)
 {
-    registered = pthread_atfork(NULL, NULL, in_child) == 0;
+    registered = pthread_atfork(co__slabs_lock, co__slabs_unlock, in_child) == 0;
 }
 
 int co__fork_prepare(void)

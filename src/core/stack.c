@@ -129,6 +129,16 @@ size_t co__stack_class_bytes(unsigned size_class)
 
 /* ---- slabs -------------------------------------------------------------- */
 
+void co__slabs_lock(void)
+{
+    pthread_mutex_lock(&slabs_lock);
+}
+
+void co__slabs_unlock(void)
+{
+    pthread_mutex_unlock(&slabs_lock);
+}
+
 static struct co__slab *descriptor_take(void)
 {
     struct co__slab *slab;

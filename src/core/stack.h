@@ -70,6 +70,10 @@ void co__stack_pool_stats(const struct co__stack_pool *pool,
  */
 struct co_task *co__stack_owner(const void *address, int *in_guard);
 
+/* Around a fork: no other thread is amid the list of slabs, see fork.c. */
+void co__slabs_lock(void);
+void co__slabs_unlock(void);
+
 /* Lowest usable address of a task's stack; its highest is the task itself. */
 char *co__stack_bottom(const struct co_task *task);
 
