@@ -126,33 +126,38 @@ static ssize_t try_connect(struct co__op *op, unsigned care)
     return r == -EINTR || r == -EALREADY ? -EINPROGRESS : r;
 }
 
-/* Whether the attempt is over, and how it went. */
-static ssize_t try_connected(struct co__op *op, unsigned care)
+/* How an attempt that is over went. */
+static ssize_t connect_outcome(struct sock_op *s)
 {
     struct sockaddr_storage peer;
-    socklen_t peer_len = sizeof(peer);
+    socklen_t len = sizeof(peer);
     int error = 0;
-    socklen_t len = sizeof(error);
+    socklen_t error_len = sizeof(error);
+
+    /* Asking connect itself leaves the socket connected, or free for another
+     * attempt, as a blocking connect does. SO_ERROR would leave it between. */
+    if (s->addr->sa_family == AF_INET || s->addr->sa_family == AF_INET6) {
+        if (connect(s->op.fd, s->addr, s->addr_size) == 0 || errno == EISCONN)
+            return 0;
+        return errno == EALREADY || errno == EINTR ? -EAGAIN : -errno;
+    }
+    if (getsockopt(s->op.fd, SOL_SOCKET, SO_ERROR, &error, &error_len) < 0)
+        return -errno;
+    if (error)
+        return -error;
+    /* Somebody else may have fetched the error. */
+    return getpeername(s->op.fd, (struct sockaddr *)&peer, &len) < 0 ? -errno
+                                                                     : 0;
+}
+
+static ssize_t try_connected(struct co__op *op, unsigned care)
+{
     int r = co__fd_poll(op->fd, CO_WRITABLE);
 
     (void)care;
     if (r <= 0)
         return r < 0 ? r : -EAGAIN;
-    if (getsockopt(op->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-        return -errno;
-    if (error)
-        return -error;
-    /* Somebody else may have fetched the error. */
-    return getpeername(op->fd, (struct sockaddr *)&peer, &peer_len) < 0 ? -errno
-                                                                        : 0;
-}
-
-static int wait_connected(int fd)
-{
-    struct co__op op = {
-        .attempt = try_connected, .fd = fd, .direction = CO_WRITABLE};
-
-    return (int)co__io(&op);
+    return connect_outcome((struct sock_op *)op);
 }
 
 int co_connect(int fd, const struct sockaddr *addr, socklen_t addr_len)
@@ -186,5 +191,9 @@ int co_connect(int fd, const struct sockaddr *addr, socklen_t addr_len)
     /* What was seen of the socket before it was connected is void. */
     if (slot && (r == 0 || r == -EINPROGRESS))
         slot->sticky = 0;
-    return (int)(r == -EINPROGRESS ? wait_connected(fd) : r);
+    if (r != -EINPROGRESS)
+        return (int)r;
+    s.op.attempt = try_connected;
+    s.op.mode = 0;
+    return (int)co__io(&s.op);
 }

@@ -10,6 +10,7 @@
 
 #include "core/loop.h"
 #include "core/turn.h"
+#include "io/fdtable.h"
 #include "support/check_main.h"
 #include "support/tasks.h"
 
