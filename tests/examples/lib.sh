@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
 #
-# For the tests of examples that serve. $programs is their folder, and $RUN
+# For the tests of examples. $programs is their folder, and $RUN
 # what goes before each (an emulator, valgrind); both may not contain spaces
 # of their own.
 
@@ -21,6 +21,13 @@ run() { # program argument...
     shift
     # shellcheck disable=SC2086
     ${RUN:-} "$programs/$name" "$@"
+}
+
+# Run a program to its end: it succeeds and says just this.
+expect() { # program text
+    run "$1" >"$work/out" || die "$1 failed"
+    printf '%s\n' "$2" >"$work/wanted"
+    cmp -s "$work/wanted" "$work/out" || die "$1 said something else"
 }
 
 # Start a server, and set $address when it has told it. It picks the port.
