@@ -294,7 +294,7 @@ CO_TASK_TEST(scope_under_one_that_is_due_fails_at_once)
 CO_TASK_TEST(child_is_not_limited_by_the_scopes_of_its_parent)
 {
     co_time ns = CO_SEC;
-    co_task *task;
+    co_task *task = NULL;
 
     co_timeout(CO_MS) {
         task = co_test_spawn(co_test_sleep, &ns);

@@ -33,16 +33,24 @@ static co_stack_stats stats_now(void)
     return stats;
 }
 
-/* Use so many KiB of the stack below. */
-static CO_NOINLINE int go_deep(int kib)
+/* Use so many KiB of the stack below. Each call hands its block on, so that no
+ * compiler makes a loop of it. */
+static CO_NOINLINE int go_deeper(int kib, volatile char *above)
 {
     volatile char block[KIB];
 
     block[0] = (char)kib;
-    block[KIB - 1] = 1;
+    block[KIB - 1] = *above;
     if (kib <= 1)
         return block[KIB - 1];
-    return go_deep(kib - 1) + block[KIB - 1];
+    return go_deeper(kib - 1, block + KIB - 1) + block[KIB - 1];
+}
+
+static int go_deep(int kib)
+{
+    volatile char one = 1;
+
+    return go_deeper(kib, &one);
 }
 
 static int be_deep(void *kib)
