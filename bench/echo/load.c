@@ -8,7 +8,7 @@
  * a machine is never quite the same a minute later, all servers are measured in
  * turn, A B C A B C, in one process with the connections kept open: only the
  * ratios within a round are compared. A round in which somebody else held a
- * CPU for long is thrown away and done again.
+ * CPU for long is thrown away and done again, as often as there are rounds.
  *
  * usage: load [-c connections] [-r rounds] [-t seconds a phase] [-m]
  *             name:port:pid ...
@@ -256,7 +256,7 @@ static void calibrate(struct server *server)
 
 static void measure(struct server *servers, int count)
 {
-    int retries = 3 * options.rounds;
+    int retries = options.rounds;
 
     for (int i = 0; i < count; i++) {
         connect_all(&servers[i]);
