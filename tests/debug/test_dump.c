@@ -473,16 +473,17 @@ static int has_seen(const struct visits *visits, const co_task *task)
     return times;
 }
 
-static void do_nothing(void *arg)
+static void set_flag(void *arg)
 {
-    (void)arg;
+    *(int *)arg = 1;
 }
 
 static int each(void *arg)
 {
     co_spawn_options large = {.size = sizeof(large), .stack_size = 1 << 20};
     struct visits visits = {0};
-    co_call call = {.fn = do_nothing};
+    int called = 0;
+    co_call call = {.fn = set_flag, .arg = &called};
     co_task *tasks[3];
 
     (void)arg;
@@ -491,7 +492,8 @@ static int each(void *arg)
     ck_assert_ptr_nonnull(tasks[1]);
     start("ended", return_at_once, NULL);
     ck_assert_int_eq(co_call_soon_threadsafe(co_loop_running(), &call), 0);
-    ck_assert_int_eq(co_sleep(CO_MS), 0);
+    while (!called)
+        ck_assert_int_eq(co_sleep(CO_MS), 0);
     tasks[2] = start("fresh", wait_for_ever, NULL);
 
     /* Neither the ended one nor the loop's own. */
