@@ -50,20 +50,25 @@ unset(_slow)
 # ---- how a test is run ------------------------------------------------------
 
 set(COPPICE_TEST_ENVIRONMENT "")
+# The sanitizers leave SIGSEGV alone: the overflow report is ours, and what
+# comes after it is the default action.
+set(_signals "handle_segv=0:handle_sigbus=0:handle_abort=0")
 set(COPPICE_RUN_FLAGS "")
 if(COPPICE_SANITIZE STREQUAL "address")
   # Leaks are the lsan preset's matter: parked stacks hide them from ASan.
   list(APPEND COPPICE_TEST_ENVIRONMENT
-    "ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0"
+    "ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:${_signals}"
     "UBSAN_OPTIONS=print_stacktrace=1")
 elseif(COPPICE_SANITIZE STREQUAL "leak")
-  list(APPEND COPPICE_TEST_ENVIRONMENT "LSAN_OPTIONS=exitcode=23")
+  list(APPEND COPPICE_TEST_ENVIRONMENT "LSAN_OPTIONS=exitcode=23:${_signals}")
 elseif(COPPICE_SANITIZE STREQUAL "thread")
   list(APPEND COPPICE_TEST_ENVIRONMENT
-    "TSAN_OPTIONS=halt_on_error=0:exitcode=66:second_deadlock_stack=1")
+    "TSAN_OPTIONS=exitcode=66:second_deadlock_stack=1:${_signals}")
   # Newer kernels spread mappings over places that TSan's shadow lacks.
   list(APPEND COPPICE_RUN_FLAGS --fixed-addresses)
 endif()
+
+unset(_signals)
 
 if(COPPICE_MEMCHECK)
   find_program(COPPICE_VALGRIND_PROGRAM valgrind REQUIRED)
