@@ -84,7 +84,8 @@ CO_INLINE struct co_task *next(struct co_loop *loop)
         struct co_task *soon =
             loop->queue[(loop->head + PREFETCH_FRAME - 1) & loop->mask];
         __builtin_prefetch(soon->sp);
-        __builtin_prefetch((char *)soon->sp + CO_CACHE_LINE);
+        /* As a number: a task that has not started has no frame yet. */
+        __builtin_prefetch((void *)((uintptr_t)soon->sp + CO_CACHE_LINE));
     }
     return task;
 }
