@@ -59,7 +59,7 @@ static void fail(struct load *load, const char *what, int error)
     }
 }
 
-/* ---- a message ------------------------------------------------------------ */
+/* ---- a message ----------------------------------------------------------- */
 
 /* FNV-1a. */
 static uint32_t checksum(const struct message *message)
@@ -106,7 +106,7 @@ static int exchange(int fd, uint64_t id)
     return 0;
 }
 
-/* ---- the clients ---------------------------------------------------------- */
+/* ---- the clients --------------------------------------------------------- */
 
 static int dial(const struct load *load, uint32_t number)
 {
@@ -170,7 +170,7 @@ static int talker(void *arg)
     return 0;
 }
 
-/* ---- the whole ------------------------------------------------------------ */
+/* ---- the whole ----------------------------------------------------------- */
 
 static int reporter(void *arg)
 {

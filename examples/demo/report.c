@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* ---- the server ----------------------------------------------------------- */
+/* ---- the server ---------------------------------------------------------- */
 
 int server_look(int pid, struct server *out)
 {
@@ -45,7 +45,7 @@ int server_descriptors(int pid)
     return count;
 }
 
-/* ---- durations ------------------------------------------------------------ */
+/* ---- durations ----------------------------------------------------------- */
 
 static unsigned bucket_of(uint64_t value)
 {
@@ -88,7 +88,7 @@ co_time histogram_quantile(const struct histogram *histogram, double part)
     return 0;
 }
 
-/* ---- progress ------------------------------------------------------------- */
+/* ---- progress ------------------------------------------------------------ */
 
 static int on_terminal(void)
 {
