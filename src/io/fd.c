@@ -8,7 +8,9 @@
  *    is set;
  *  - foreign ones: preadv2 and pwritev2 with RWF_NOWAIT, and where that is not
  *    to be had poll(2) first, and then the plain call, with no more bytes than
- *    are sure not to block after poll(2) said "writable";
+ *    are sure not to block after poll(2) said "writable"; a terminal is written
+ *    to through a second, non-blocking opening of it, since of a terminal
+ *    nothing is sure;
  *  - files: the plain call. They are always ready; RWF_NOWAIT just says that
  *    the page is not in memory.
  * Whether a foreign descriptor is a socket is found out at each call: nobody
@@ -22,11 +24,10 @@
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <termios.h>
 #include <unistd.h>
 
-/* Bytes that a terminal takes after poll(2) said that it would: the line
- * discipline makes two of a newline, and buffers grow by 256. */
+/* Bytes that a terminal takes after poll(2) said that it would: its buffers
+ * grow by 256. Not so if it makes two of a newline, hence co__sys_reopen_tty. */
 #define TTY_WRITE_SURE 128
 
 struct rw_op {
@@ -38,8 +39,6 @@ struct rw_op {
 };
 
 /* ---- descriptors that are neither ours nor sockets ----------------------- */
-
-typedef ssize_t vector_fn(int fd, const struct iovec *iov, int count);
 
 static ssize_t plain_readv(int fd, const struct iovec *iov, int count)
 {
@@ -72,39 +71,50 @@ static int is_file(int fd, mode_t *mode)
     return S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) || S_ISDIR(st.st_mode);
 }
 
-/* The plain call, without blocking. */
-static ssize_t poll_and(vector_fn *call, int fd, int direction,
-                        const struct iovec *iov, int count)
+/* Bytes that are sure not to block after poll(2) said "writable". */
+static size_t write_sure(int fd, mode_t mode)
 {
-    struct termios settings;
-    struct iovec one;
-    mode_t mode = 0;
-    int r;
+    if (S_ISFIFO(mode))
+        return PIPE_BUF;
+    return S_ISCHR(mode) && isatty(fd) ? TTY_WRITE_SURE : SIZE_MAX;
+}
 
-    if (is_file(fd, &mode))
-        return call(fd, iov, count);
-    r = co__fd_poll(fd, direction);
+/* The plain calls, without blocking. */
+static ssize_t poll_and_read(int fd, const struct iovec *iov, int count)
+{
+    mode_t mode;
+    int r = is_file(fd, &mode) ? 1 : co__fd_poll(fd, CO_READABLE);
+
     if (r <= 0)
         return r < 0 ? r : -EAGAIN;
-    if (direction == CO_READABLE)
-        return call(fd, iov, count);
-    for (int i = 0; i < count; i++) {
-        size_t sure = SIZE_MAX;
+    return plain_readv(fd, iov, count);
+}
 
-        if (!iov[i].iov_len)
-            continue;
-        if (S_ISFIFO(mode))
-            sure = PIPE_BUF;
-        else if (S_ISCHR(mode) && tcgetattr(fd, &settings) == 0)
-            sure = TTY_WRITE_SURE;
-        if (sure == SIZE_MAX)
-            break;
-        one = iov[i];
-        if (one.iov_len > sure)
-            one.iov_len = sure;
-        return call(fd, &one, 1);
+static ssize_t poll_and_write(int fd, const struct iovec *iov, int count)
+{
+    struct iovec part;
+    size_t sure;
+    mode_t mode = 0;
+    ssize_t n;
+    int r = is_file(fd, &mode) ? 1 : co__fd_poll(fd, CO_WRITABLE);
+
+    if (r <= 0)
+        return r < 0 ? r : -EAGAIN;
+    if (S_ISCHR(mode) && (r = co__sys_reopen_tty(fd)) >= 0) {
+        n = plain_writev(r, iov, count);
+        close(r);
+        return n;
     }
-    return call(fd, iov, count);
+    sure = write_sure(fd, mode);
+    for (; sure != SIZE_MAX && count; iov++, count--) {
+        if (!iov->iov_len)
+            continue;
+        part = *iov;
+        if (part.iov_len > sure)
+            part.iov_len = sure;
+        return plain_writev(fd, &part, 1);
+    }
+    return plain_writev(fd, iov, count);
 }
 
 static CO_NOINLINE ssize_t foreign_readv(int fd, const struct iovec *iov,
@@ -119,7 +129,7 @@ static CO_NOINLINE ssize_t foreign_readv(int fd, const struct iovec *iov,
     if (n == -EAGAIN && is_file(fd, &mode))
         return plain_readv(fd, iov, count);
     if (n == -EOPNOTSUPP)
-        return poll_and(plain_readv, fd, CO_READABLE, iov, count);
+        return poll_and_read(fd, iov, count);
     return n;
 }
 
@@ -134,7 +144,7 @@ static ssize_t foreign_writev_loud(int fd, const struct iovec *iov, int count)
     if (n == -EAGAIN && is_file(fd, &mode))
         return plain_writev(fd, iov, count);
     if (n == -EOPNOTSUPP)
-        return poll_and(plain_writev, fd, CO_WRITABLE, iov, count);
+        return poll_and_write(fd, iov, count);
     return n;
 }
 

@@ -25,6 +25,12 @@ int co__sys_accept(int fd, struct sockaddr *addr, socklen_t *addr_len);
 ssize_t co__sys_readv_now(int fd, const struct iovec *iov, int count);
 ssize_t co__sys_writev_now(int fd, const struct iovec *iov, int count);
 
+/*
+ * A second, non-blocking, write-only way to the terminal behind a descriptor,
+ * to be closed after use; -ENOTTY if it is none, or cannot be had this way.
+ */
+int co__sys_reopen_tty(int fd);
+
 /* poll(2) for at most `limit` nanoseconds; CO_NEVER: no limit. */
 int co__sys_poll(struct pollfd *fds, unsigned count, co_time limit);
 

@@ -3,9 +3,13 @@
 #include "io/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 int co__sys_socket(int domain, int type, int protocol)
 {
@@ -41,6 +45,20 @@ ssize_t co__sys_readv_now(int fd, const struct iovec *iov, int count)
 ssize_t co__sys_writev_now(int fd, const struct iovec *iov, int count)
 {
     return result_now(pwritev2(fd, iov, count, -1, RWF_NOWAIT));
+}
+
+/* Not the master of a pseudo terminal: opening that makes another pair. */
+int co__sys_reopen_tty(int fd)
+{
+    char path[32];
+    unsigned number;
+    int again;
+
+    if (!isatty(fd) || ioctl(fd, TIOCGPTN, &number) == 0)
+        return -ENOTTY;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    again = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    return again < 0 ? -ENOTTY : again;
 }
 
 int co__sys_poll(struct pollfd *fds, unsigned count, co_time limit)
