@@ -426,6 +426,32 @@ START_TEST(access_to_anothers_guard_is_told_from_an_overflow)
 }
 END_TEST
 
+/* A page of the stack that is not its guard. */
+static int touch_closed_page(void *arg)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *bottom = co__stack_bottom(co_self());
+
+    (void)arg;
+    if (mprotect(bottom, page, PROT_NONE) < 0)
+        return -1;
+    bottom[page - 1] = 1;
+    return 0;
+}
+
+static void run_closed_page(void)
+{
+    _exit(co_run(touch_closed_page, NULL) < 0 ? 1 : 2);
+}
+
+START_TEST(fault_above_the_guard_is_not_reported_as_an_overflow)
+{
+    in_child(run_closed_page);
+    assert_does_not_say("coppice:");
+    assert_died_of(SIGSEGV);
+}
+END_TEST
+
 static int raise_it(void *arg)
 {
     (void)arg;
@@ -653,6 +679,14 @@ static void *run_twice(void *arg)
     ck_assert_int_eq(co_run(just_return, NULL), 0);
     ck_assert_int_eq(sigaltstack(NULL, &second), 0);
     ck_assert_ptr_eq(first.ss_sp, second.ss_sp);
+    if (CO__SANITIZED) /* the stack is the sanitizer's */
+        return first.ss_sp;
+    second.ss_flags = SS_DISABLE;
+    ck_assert_int_eq(sigaltstack(&second, NULL), 0);
+    ck_assert_int_eq(co_run(just_return, NULL), 0);
+    ck_assert_int_eq(sigaltstack(NULL, &second), 0);
+    ck_assert_int_eq(second.ss_flags & SS_DISABLE, 0);
+    ck_assert_ptr_eq(first.ss_sp, second.ss_sp);
     return first.ss_sp;
 }
 
@@ -756,6 +790,7 @@ static TCase *reports(void)
     tcase_add_test(tc, big_frame_cannot_jump_over_the_guard);
     tcase_add_test(tc, overflow_into_a_guard_made_by_mprotect_is_reported);
     tcase_add_test(tc, null_pointer_is_not_reported_as_an_overflow);
+    tcase_add_test(tc, fault_above_the_guard_is_not_reported_as_an_overflow);
     tcase_add_test(tc, access_to_anothers_guard_is_told_from_an_overflow);
     tcase_add_test(tc, signal_that_was_sent_has_its_default_action);
     return tc;

@@ -75,6 +75,8 @@ CO_NOINLINE unsigned look_at_self(void **frames)
 {
     unsigned count = co__unwind_here(frames, MAX);
 
+    /* Inside of the call that we return from, not behind it. */
+    ck_assert_ptr_eq((char *)frames[1] + 1, __builtin_return_address(0));
     calls++;
     return count;
 }

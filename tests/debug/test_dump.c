@@ -3,13 +3,16 @@
 #include "core/loop.h"
 
 #include "base/alloc.h"
+#include "base/text.h"
 
 #include <coppice.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <regex.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "support/check_main.h"
 
@@ -440,6 +443,32 @@ START_TEST(errors_of_the_descriptor_are_returned)
 }
 END_TEST
 
+/* The limit makes the first write a short one. */
+START_TEST(short_write_is_continued)
+{
+    struct rlimit before, limit;
+    struct co__text out;
+    char buffer[1000];
+    FILE *file = tmpfile(); /* a memfd knows no such limit */
+    int fd;
+
+    ck_assert_ptr_nonnull(file);
+    fd = fileno(file);
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = before;
+    limit.rlim_cur = 600;
+    co__text_init(&out, fd, buffer, sizeof(buffer));
+    co__text_spaces(&out, sizeof(buffer));
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    ck_assert_int_eq(co__text_flush(&out), -EFBIG);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    ck_assert_int_eq(lseek(fd, 0, SEEK_END), 600);
+    ck_assert_int_eq(co__text_flush(&out), -EFBIG); /* it stays */
+    fclose(file);
+}
+END_TEST
+
 START_TEST(outside_a_loop_there_is_nothing_to_dump)
 {
     ck_assert_int_eq(co_dump_tasks(STDERR_FILENO), -EPERM);
@@ -638,6 +667,7 @@ static Suite *suite(void)
     tcase_add_test(tc, chain_of_100000_tasks_is_shown_from_the_smallest_stack);
     tcase_add_test(tc, of_10000_parked_tasks_the_first_1000_have_backtraces);
     tcase_add_test(tc, errors_of_the_descriptor_are_returned);
+    tcase_add_test(tc, short_write_is_continued);
     tcase_add_test(tc, outside_a_loop_there_is_nothing_to_dump);
     tcase_add_test(tc,
                    each_living_task_is_visited_once_until_the_visitor_ends_it);
