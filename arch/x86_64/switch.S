@@ -14,6 +14,9 @@
  *     jmp and float words               6.2  13.0               35.5
  *     ret, words if changed             7.7  12.6                8.9
  *
+ * (With two sites a jump is sometimes predicted, 2.8, sometimes not: it depends
+ * on the code around it. Nothing helps it below calls that return.)
+ *
  * The float control words (MXCSR, x87 CW) are callee-saved in the ABI, so they
  * are kept, and reloaded without a look at what they are.
  *
