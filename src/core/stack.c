@@ -145,7 +145,7 @@ static struct co__slab *descriptor_take(void)
 
     pthread_mutex_lock(&slabs_lock);
     for (slab = atomic_load(&all_slabs); slab; slab = slab->next_any)
-        if (!slab->count)
+        if (!slab->taken)
             break;
     if (!slab && (slab = co__alloc_zero(sizeof(*slab)))) {
         slab->next_any = atomic_load(&all_slabs);
@@ -153,7 +153,7 @@ static struct co__slab *descriptor_take(void)
         atomic_store(&all_slabs, slab);
     }
     if (slab)
-        slab->count = 1; /* taken */
+        slab->taken = 1;
     pthread_mutex_unlock(&slabs_lock);
     return slab;
 }
@@ -167,6 +167,7 @@ static void descriptor_give(struct co__slab *slab)
     slab->cold_count = 0;
     slab->pool = NULL;
     slab->count = 0;
+    slab->taken = 0;
     pthread_mutex_unlock(&slabs_lock);
 }
 
