@@ -335,9 +335,9 @@ void co__fd_ready(struct co_loop *loop, int fd, uint32_t gen, uint32_t mask)
     if (!slot || !(slot->flags & CO__FD_SEEN) || slot->gen != gen)
         return;
     if (mask & ~CO__POLL_OUT)
-        slot->ready |= CO_READABLE;
+        slot->ready |= CO_READABLE | CO__FD_FRESH(CO_READABLE);
     if (mask & (CO__POLL_OUT | CO__POLL_HUP | CO__POLL_ERR))
-        slot->ready |= CO_WRITABLE;
+        slot->ready |= CO_WRITABLE | CO__FD_FRESH(CO_WRITABLE);
     slot->sticky |= (uint8_t)(mask & ~(CO__POLL_IN | CO__POLL_OUT));
     if (!(slot->flags & CO__FD_OWN))
         rearm(loop, slot, fd);

@@ -22,11 +22,14 @@
 #define CO__FD_SEEN  0x10u /* the slot is in use */
 #define CO__FD_KNOWN 0x20u /* the poller has, or may have, it registered */
 
+/* Of `ready`: an event has said so, and nothing was tried since. */
+#define CO__FD_FRESH(directions) ((directions) << 2)
+
 struct co__fd_slot {
     _Atomic(uint64_t) *word; /* the number's; valid while SEEN */
     uint32_t gen;            /* the word's when the slot was bound */
     uint16_t flags;
-    uint8_t ready;  /* directions in which a try may succeed */
+    uint8_t ready;  /* directions in which a try may succeed; and FRESH ones */
     uint8_t sticky; /* RDHUP, HUP, ERR, PRI of any event so far */
     struct co__waitlist waiters[2]; /* readers, writers */
 } __attribute__((aligned(CO_CACHE_LINE)));

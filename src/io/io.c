@@ -145,6 +145,22 @@ static int wait_ready(const struct co__here *here, struct co__fd_slot *slot,
     return -EBADF;
 }
 
+/*
+ * Which directions are ready. Of our own descriptors it is often known: an
+ * event that nobody has acted upon says yes, a drained stream no. Else readiness
+ * as we remember it may be out of date, and the kernel decides.
+ */
+static int ready_now(const struct co__fd_slot *slot, int fd, int directions)
+{
+    if (slot->flags & CO__FD_OWN) {
+        if (slot->ready & CO__FD_FRESH(directions))
+            return slot->ready >> 2 & directions;
+        if (!(slot->ready & directions))
+            return 0;
+    }
+    return co__fd_poll(fd, directions);
+}
+
 int co_wait_fd(int fd, int directions)
 {
     struct co__waiter waiters[2] = {{.list = NULL}, {.list = NULL}};
@@ -161,12 +177,11 @@ int co_wait_fd(int fd, int directions)
         n = co__fd_slot(here.loop, fd, &slot);
     if (n < 0)
         return n;
-    /* Readiness as we remember it may be out of date: the kernel decides. */
     for (;;) {
-        n = co__fd_poll(fd, directions);
+        n = ready_now(slot, fd, directions);
         if (n != 0)
             break;
-        slot->ready &= (uint8_t)~directions;
+        slot->ready &= (uint8_t) ~(directions | CO__FD_FRESH(directions));
         n = limits(&here);
         if (n == 0)
             n = wait_ready(&here, slot, fd, directions, waiters);

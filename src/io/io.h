@@ -61,6 +61,7 @@ int co__fd_poll(int fd, int directions);
 CO_INLINE void co__io_tried(struct co__fd_slot *slot, const struct co__op *op,
                             ssize_t n)
 {
+    slot->ready &= (uint8_t)~CO__FD_FRESH(op->direction);
     if (n == -EAGAIN) {
         if (!(op->mode & (CO__OP_ASIDE | CO__OP_BACKOFF)))
             slot->ready &= (uint8_t)~op->direction;

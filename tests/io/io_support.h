@@ -25,7 +25,7 @@ typedef void pair_fn(int fds[2]);
 /* The text of the address that a socket is bound to. */
 static inline const char *bound_to(int fd)
 {
-    static char text[CO_ADDR_TEXT_MAX];
+    static _Thread_local char text[CO_ADDR_TEXT_MAX];
     struct sockaddr_storage addr;
     socklen_t len = sizeof(addr);
 
