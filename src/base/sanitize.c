@@ -12,11 +12,14 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 #ifdef CO__VALGRIND
-#include <valgrind/valgrind.h>
+#include <valgrind/memcheck.h>
 #else
-#define RUNNING_ON_VALGRIND            0
-#define VALGRIND_STACK_REGISTER(a, b)  0
-#define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
+#define RUNNING_ON_VALGRIND              0
+#define VALGRIND_STACK_REGISTER(a, b)    0
+#define VALGRIND_STACK_DEREGISTER(id)    ((void)(id))
+#define VALGRIND_DISABLE_ERROR_REPORTING ((void)0)
+#define VALGRIND_ENABLE_ERROR_REPORTING  ((void)0)
+#define VALGRIND_MAKE_MEM_DEFINED(p, n)  ((void)(p))
 #endif
 
 /* There is no macro that tells of stand-alone LSan: ask the linker. */
@@ -36,8 +39,7 @@ void co__fiber_map(struct co__fiber *fiber, void *bottom, size_t size)
     fiber->size = size;
     fiber->fake = NULL;
     fiber->tsan = NULL;
-    fiber->valgrind_id =
-        VALGRIND_STACK_REGISTER(bottom, (char *)bottom + size);
+    fiber->valgrind_id = VALGRIND_STACK_REGISTER(bottom, (char *)bottom + size);
 }
 
 void co__fiber_start(struct co__fiber *fiber)
@@ -115,6 +117,21 @@ void co__fiber_arrive(struct co__fiber *self)
 
     __sanitizer_finish_switch_fiber(self->fake, &bottom, &size);
 #endif
+}
+
+__attribute__((no_sanitize("address"), no_sanitize("thread"))) const uint64_t *
+co__stack_scan(const uint64_t *word, const uint64_t *end)
+{
+    VALGRIND_DISABLE_ERROR_REPORTING;
+    for (; word < end; word++) {
+        uint64_t value = *word;
+
+        VALGRIND_MAKE_MEM_DEFINED(&value, sizeof(value));
+        if (value)
+            break;
+    }
+    VALGRIND_ENABLE_ERROR_REPORTING;
+    return word;
 }
 
 int co__slab_root(void *base, size_t bytes)

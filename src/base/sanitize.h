@@ -9,6 +9,7 @@
 #define CO_BASE_SANITIZE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -36,7 +37,7 @@
 struct co__fiber {
     const void *bottom; /* lowest address, and size: ASan */
     size_t size;
-    void *fake;         /* ASan's fake stack while the fiber is left */
+    void *fake; /* ASan's fake stack while the fiber is left */
     void *tsan;
     unsigned valgrind_id;
 };
@@ -53,6 +54,10 @@ void co__fiber_adopt(struct co__fiber *fiber);
 /* Called right before a switch, and right after it, on the other side. */
 void co__fiber_leave(struct co__fiber *from, struct co__fiber *to, int dying);
 void co__fiber_arrive(struct co__fiber *self);
+
+/* The first word in a range of a stack that is not zero, or `end`. The words may
+ * be dead, red zones or another task's: nobody is to mind. */
+const uint64_t *co__stack_scan(const uint64_t *word, const uint64_t *end);
 
 /* Memory that holds stacks: LSan looks for pointers there. Returns whether it
  * does, in which case guards have to be made by mprotect. */

@@ -38,8 +38,7 @@ size_t co_task_stack_used(const co_task *task)
         if (i < pages)
             break;
     }
-    while (p < top && *(const uint64_t *)p == 0)
-        p += sizeof(uint64_t);
+    p = (uintptr_t)co__stack_scan((const uint64_t *)p, (const uint64_t *)top);
     return top - p;
 }
 
