@@ -240,6 +240,35 @@ CO_TASK_TEST(high_water_mark_is_that_of_the_deepest_call)
     ck_assert_int_eq(co_test_result(task), 0);
 }
 
+static CO_NOINLINE int park_deep(int kib, volatile char *above)
+{
+    volatile char block[KIB];
+
+    block[0] = block[KIB - 1] = *above;
+    if (kib <= 1)
+        return co_test_sleep_for_ever(NULL);
+    return park_deep(kib - 1, block + KIB - 1) - (block[0] != 1);
+}
+
+static int park_50_kib_deep(void *unused)
+{
+    volatile char one = 1;
+
+    (void)unused;
+    return park_deep(50, &one);
+}
+
+/* Live frames and, under sanitizers, their red zones are looked at. */
+CO_TASK_TEST(high_water_mark_of_a_task_that_is_parked_deep)
+{
+    co_task *task = co_test_spawn(park_50_kib_deep, NULL);
+
+    co_test_yield();
+    ck_assert_uint_ge(co_task_stack_used(task), 50 * KIB);
+    ck_assert_int_eq(co_cancel(task), 1);
+    ck_assert_int_eq(co_test_result(task), -ECANCELED);
+}
+
 CO_TASK_TEST(control_block_counts_as_used)
 {
     co_task *task = co_test_spawn(co_test_return, NULL);
@@ -713,6 +742,7 @@ static Suite *suite(void)
     tcase_add_test(tc, loop_with_an_absurd_stack_size_is_einval);
     tcase_add_test(tc, loops_stack_size_is_that_of_its_tasks);
     tcase_add_test(tc, high_water_mark_is_that_of_the_deepest_call);
+    tcase_add_test(tc, high_water_mark_of_a_task_that_is_parked_deep);
     tcase_add_test(tc, control_block_counts_as_used);
     tcase_add_test(tc, every_stack_has_a_guard_below);
     tcase_add_test(tc, guard_can_be_made_by_mprotect_as_well);
