@@ -99,13 +99,13 @@ static void use_backend_2(void)
     ops = co__pollers[2];
 }
 
-static void (*const use_backend[])(void) = { use_backend_0, use_backend_1,
-                                             use_backend_2 };
+static void (*const use_backend[])(void) = {use_backend_0, use_backend_1,
+                                            use_backend_2};
 
 static void pair_make(int fds[2])
 {
-    ck_assert_int_eq(
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds),
+                     0);
 }
 
 static void pair_close(int fds[2])
@@ -256,7 +256,7 @@ END_TEST
 
 START_TEST(the_generation_is_carried)
 {
-    static const uint32_t gens[] = { 0, 1, 0x7fffffff, 0x80000000, UINT32_MAX };
+    static const uint32_t gens[] = {0, 1, 0x7fffffff, 0x80000000, UINT32_MAX};
     int fds[2];
 
     pair_make(fds);
@@ -303,8 +303,8 @@ START_TEST(arming_again_replaces_the_mask)
     pair_make(fds);
     ck_assert_int_eq(ops->arm(poller, fds[0], 1, CO__POLL_IN), 0);
     ck_assert_int_eq(look(), 0);
-    ck_assert_int_eq(
-        ops->arm(poller, fds[0], 1, CO__POLL_IN | CO__POLL_OUT), 0);
+    ck_assert_int_eq(ops->arm(poller, fds[0], 1, CO__POLL_IN | CO__POLL_OUT),
+                     0);
     ck_assert_int_eq(look(), 1);
     ck_assert_uint_eq(reports[fds[0]].mask, CO__POLL_OUT);
     ck_assert_int_eq(ops->arm(poller, fds[0], 1, CO__POLL_OUT), 0);
@@ -448,7 +448,7 @@ END_TEST
 START_TEST(a_reset_wakes_both_directions)
 {
     const uint32_t both = CO__POLL_IN | CO__POLL_OUT | CO__POLL_ERR;
-    struct linger now = { .l_onoff = 1 };
+    struct linger now = {.l_onoff = 1};
     int fds[2];
 
     tcp_make(fds);
@@ -467,9 +467,8 @@ END_TEST
 
 START_TEST(a_wait_never_ends_before_its_deadline)
 {
-    static const co_time lengths[] = { 1,          999,        CO_US,
-                                       50 * CO_US, 999999,     CO_MS,
-                                       CO_MS + 1,  3 * CO_MS };
+    static const co_time lengths[] = {1,      999,   CO_US,     50 * CO_US,
+                                      999999, CO_MS, CO_MS + 1, 3 * CO_MS};
 
     for (int round = 0; round < co_test_scale(50, 5); round++)
         for (size_t i = 0; i < CO_ARRAY_LEN(lengths); i++) {
@@ -498,7 +497,7 @@ END_TEST
 
 START_TEST(a_far_deadline_does_not_end_a_wait)
 {
-    co_time far[] = { CO_NEVER, CO_NEVER - 1, CO_SEC * 86400 * 365 * 250 };
+    co_time far[] = {CO_NEVER, CO_NEVER - 1, CO_SEC * 86400 * 365 * 250};
     int fds[2];
 
     pair_make(fds);
@@ -586,8 +585,8 @@ static void only_count(int number)
 
 static void alarm_in(useconds_t us, void (*handler)(int))
 {
-    struct sigaction action = { .sa_handler = handler };
-    struct itimerval soon = { .it_value = { .tv_usec = (suseconds_t)us } };
+    struct sigaction action = {.sa_handler = handler};
+    struct itimerval soon = {.it_value = {.tv_usec = (suseconds_t)us}};
 
     sigaction(SIGALRM, &action, NULL);
     setitimer(ITIMER_REAL, &soon, NULL);
@@ -664,7 +663,7 @@ END_TEST
 
 static int is_readable(int fd)
 {
-    struct pollfd p = { .fd = fd, .events = POLLIN };
+    struct pollfd p = {.fd = fd, .events = POLLIN};
 
     return poll(&p, 1, 0) == 1 && p.revents & POLLIN;
 }

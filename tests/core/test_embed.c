@@ -43,7 +43,7 @@ static void virtual_off(void)
 
 static int is_readable(void)
 {
-    struct pollfd p = { .fd = co_loop_fd(the_loop), .events = POLLIN };
+    struct pollfd p = {.fd = co_loop_fd(the_loop), .events = POLLIN};
 
     return poll(&p, 1, 0) == 1 && p.revents & POLLIN;
 }
@@ -73,7 +73,7 @@ static int count_turns(void *arg)
 
 static int spawn_detached(co_task_fn fn, void *arg)
 {
-    co_spawn_options options = { .size = sizeof(options), .detached = 1 };
+    co_spawn_options options = {.size = sizeof(options), .detached = 1};
 
     return co_spawn_with(&options, fn, arg) ? 0 : -errno;
 }
@@ -108,7 +108,7 @@ static int turn_inside(void *arg)
 
 START_TEST(a_turn_in_a_task_is_a_deadlock)
 {
-    int results[2] = { 0 };
+    int results[2] = {0};
 
     start(turn_inside, results);
     ck_assert_int_eq(co_loop_turn(the_loop, 0), 0);
@@ -126,7 +126,7 @@ static int nap_for(void *arg)
 
 START_TEST(the_next_deadline_is_now_a_time_or_never)
 {
-    static co_time naps[] = { 5 * CO_SEC, 3 * CO_SEC };
+    static co_time naps[] = {5 * CO_SEC, 3 * CO_SEC};
 
     ck_assert_int_eq(co_loop_next_deadline(the_loop), CO_NEVER);
     start(nap_for, &naps[0]);
@@ -160,7 +160,7 @@ static void nothing(void *arg)
 
 START_TEST(a_call_makes_the_next_deadline_now)
 {
-    co_call call = { .fn = nothing };
+    co_call call = {.fn = nothing};
 
     ck_assert_int_eq(co_call_soon_threadsafe(the_loop, &call), 0);
     ck_assert_int_eq(co_loop_next_deadline(the_loop), 0);
@@ -174,7 +174,7 @@ END_TEST
 /* Also around the scheduler's slice of 61 switches. */
 START_TEST(a_turn_runs_each_ready_task_once)
 {
-    static const int crowds[] = { 1, 2, 60, 61, 62, 121, 122, 123, 300 };
+    static const int crowds[] = {1, 2, 60, 61, 62, 121, 122, 123, 300};
     int n = crowds[_i];
 
     memset(counts, 0, sizeof(counts));
@@ -293,7 +293,7 @@ END_TEST
 
 START_TEST(a_call_makes_the_descriptor_readable)
 {
-    co_call call = { .fn = nothing };
+    co_call call = {.fn = nothing};
 
     ck_assert(!is_readable());
     for (int i = 0; i < 10; i++) {
@@ -313,7 +313,7 @@ static int call_and_end(void *arg)
 /* Requested while the loop ran, too late to be made in that turn. */
 START_TEST(a_call_that_a_turn_leaves_keeps_the_descriptor_readable)
 {
-    static co_call call = { .fn = nothing };
+    static co_call call = {.fn = nothing};
 
     start(call_and_end, &call);
     ck_assert_int_eq(co_loop_turn(the_loop, 0), 0);
@@ -355,10 +355,10 @@ static void *wake_often(void *arg)
 /* What a foreign loop does. */
 static int poll_once(int limit_ms)
 {
-    struct pollfd p = { .fd = co_loop_fd(the_loop), .events = POLLIN };
+    struct pollfd p = {.fd = co_loop_fd(the_loop), .events = POLLIN};
     co_time deadline = co_loop_next_deadline(the_loop);
     co_time left = deadline - co_now();
-    struct timespec ts = { 0 };
+    struct timespec ts = {0};
 
     if (deadline == CO_NEVER || left > limit_ms * CO_MS)
         left = limit_ms * CO_MS;
@@ -483,8 +483,7 @@ static Suite *suite(void)
     tcase_add_test(tc, a_turn_waits_for_a_timer);
     tcase_add_test(tc, a_turn_with_ready_tasks_does_not_wait);
     tcase_add_test(tc, a_call_makes_the_descriptor_readable);
-    tcase_add_test(
-        tc, a_call_that_a_turn_leaves_keeps_the_descriptor_readable);
+    tcase_add_test(tc, a_call_that_a_turn_leaves_keeps_the_descriptor_readable);
     tcase_add_test(tc, a_foreign_loop_sees_every_wake);
     tcase_add_test(tc, a_hand_written_poll_loop_drives_tasks_to_their_end);
     tcase_add_test(tc, turns_and_runs_can_be_mixed);

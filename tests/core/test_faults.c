@@ -116,14 +116,14 @@ static void attempt_run(struct attempt *a)
 /* Returns how many attempts failed as documented. */
 static int fault_loop(scenario_fn fn)
 {
-    struct attempt a = { .fn = fn };
+    struct attempt a = {.fn = fn};
     int failures = 0;
     int fds;
     long held, kib;
 
     /* What is made once a process is made, and descriptors of slabs, which are
      * kept for the next ones. */
-    attempt_run(&(struct attempt){ .fn = run_sizes });
+    attempt_run(&(struct attempt){.fn = run_sizes});
     for (int i = 0; i < 3; i++) {
         attempt_run(&a);
         ck_assert_int_eq(a.result, 0);
@@ -135,8 +135,8 @@ static int fault_loop(scenario_fn fn)
         for (int again = 0; again < 5; again++) {
             attempt_run(&a);
             ck_assert_msg(a.result == 0 || a.result == -ENOMEM,
-                          "request %u of %u failed: result %d", a.n,
-                          a.requests, a.result);
+                          "request %u of %u failed: result %d", a.n, a.requests,
+                          a.result);
             ck_assert_msg(atomic_load(&blocks) == held,
                           "request %u failed: %ld blocks left", a.n,
                           atomic_load(&blocks) - held);
@@ -260,7 +260,7 @@ static int run_many_sizes(void)
 
 static int sleepers(void *arg)
 {
-    co_spawn_options options = { .size = sizeof(options), .detached = 1 };
+    co_spawn_options options = {.size = sizeof(options), .detached = 1};
 
     (void)arg;
     for (int i = 0; i < 8; i++) {
@@ -289,7 +289,7 @@ static void note(void *arg)
 static int await_call(void *arg)
 {
     int called = 0;
-    co_call call = { .fn = note, .arg = &called };
+    co_call call = {.fn = note, .arg = &called};
     co_time until = co_now() + 20 * CO_SEC;
 
     (void)arg;
@@ -436,7 +436,7 @@ static co_task *spawn_actor(struct actor *self, int *detached)
 {
     struct program *p = self->program;
     struct actor *child;
-    co_spawn_options options = { .size = sizeof(options) };
+    co_spawn_options options = {.size = sizeof(options)};
     co_task *task;
 
     *detached = 0;
@@ -475,40 +475,34 @@ static int wait_somehow(struct program *p)
 
 static int act_in_scopes(struct program *p)
 {
-    co_scope scope = { 0 };
+    co_scope scope = {0};
     int r = 0;
 
     switch (draw(p) % 4) {
     case 0:
-        co_shield
-        {
+        co_shield {
             r = wait_somehow(p);
             p->wrong += r != 0; /* unless an inner limit: there is none */
         }
         break;
     case 1:
-        co_timeout_in(&scope, (co_time)(draw(p) % 60) * CO_MS)
-        {
+        co_timeout_in(&scope, (co_time)(draw(p) % 60) * CO_MS) {
             r = wait_somehow(p);
             if (draw(p) % 2)
-                co_timeout((co_time)(draw(p) % 60) * CO_MS)
-                {
+                co_timeout((co_time)(draw(p) % 60) * CO_MS) {
                     r = wait_somehow(p);
                 }
         }
         break;
     case 2:
-        co_timeout_in(&scope, CO_MS)
-        {
+        co_timeout_in(&scope, CO_MS) {
             co_scope_reschedule(&scope, co_now() + 20 * CO_MS);
             r = wait_somehow(p);
         }
         break;
     default:
-        co_timeout((co_time)(draw(p) % 30) * CO_MS)
-        {
-            co_shield
-            {
+        co_timeout((co_time)(draw(p) % 30) * CO_MS) {
+            co_shield {
                 r = wait_somehow(p);
                 p->wrong += r != 0;
             }
@@ -577,8 +571,7 @@ static int act(void *arg)
         }
     /* Most clean up; some leave their children to the loop. */
     if (draw(p) % 8)
-        co_shield
-        {
+        co_shield {
             while (n)
                 p->wrong += co_join(children[--n], NULL) != 0;
         }
@@ -592,8 +585,8 @@ static int act(void *arg)
 /* Returns the trace. */
 static uint64_t run_program(uint64_t seed)
 {
-    struct program p = { .seed = seed * 0x9e3779b97f4a7c15u + 1 };
-    struct actor root = { .program = &p };
+    struct program p = {.seed = seed * 0x9e3779b97f4a7c15u + 1};
+    struct actor root = {.program = &p};
     uint64_t trace;
     co_loop *loop;
     int r;

@@ -167,11 +167,10 @@ static int fork_and_return(void *arg)
 
 START_TEST(a_child_whose_function_returns_exits_with_the_result)
 {
-    int values[] = { 0, 1, 255, 256, -1, -EIO };
+    int values[] = {0, 1, 255, 256, -1, -EIO};
 
     for (size_t i = 0; i < CO_ARRAY_LEN(values); i++)
-        ck_assert_int_eq(co_run(fork_and_return, &values[i]),
-                         values[i] & 255);
+        ck_assert_int_eq(co_run(fork_and_return, &values[i]), values[i] & 255);
 }
 END_TEST
 
@@ -238,7 +237,7 @@ static int fork_beside(void *arg)
 
 START_TEST(the_parents_tasks_run_in_the_parent_only)
 {
-    struct beside b = { 0 };
+    struct beside b = {0};
 
     ck_assert_int_eq(co_run(fork_beside, &b), 0);
 }
@@ -261,8 +260,8 @@ static void *call_later(void *arg)
 static int fork_then_be_called(void *arg)
 {
     int called = 0;
-    co_call call = { .fn = count_call, .arg = &called };
-    void *args[] = { co_loop_running(), &call };
+    co_call call = {.fn = count_call, .arg = &called};
+    void *args[] = {co_loop_running(), &call};
     pthread_t thread;
     pid_t pid = fork_timed();
 
@@ -310,14 +309,12 @@ END_TEST
 
 static int fork_in_scopes(void *arg)
 {
-    co_scope scope = { 0 };
+    co_scope scope = {0};
     pid_t pid = -1;
 
     (void)arg;
-    co_timeout_in(&scope, 10 * CO_SEC)
-    {
-        co_shield
-        {
+    co_timeout_in(&scope, 10 * CO_SEC) {
+        co_shield {
             pid = fork_timed();
             if (pid == 0)
                 CHILD_CHECK(co_sleep(CO_US) == 0);
@@ -402,8 +399,8 @@ static void child_must_not_call(void *arg)
 
 static int await_callback_child(void *arg)
 {
-    co_call first = { .fn = fork_in_call };
-    co_call second = { .fn = child_must_not_call };
+    co_call first = {.fn = fork_in_call};
+    co_call second = {.fn = child_must_not_call};
 
     (void)arg;
     callback_child = -1;
@@ -428,9 +425,12 @@ static atomic_int stop_threads;
 
 static void *run_and_run(void *arg)
 {
-    while (!atomic_load(&stop_threads))
+    while (!atomic_load(&stop_threads)) {
         if (co_run(run_tasks, NULL) != 2470)
             return arg;
+        if (CO_TEST_SLOW)
+            usleep(5000); /* valgrind runs one thread at a time */
+    }
     return NULL;
 }
 
@@ -439,7 +439,7 @@ static int fork_much(void *arg)
     int failed = 0;
 
     (void)arg;
-    for (int i = 0; i < co_test_scale(200, 20); i++) {
+    for (int i = 0; i < co_test_scale(200, 5); i++) {
         pid_t pid = fork_timed();
 
         if (pid == 0) {
@@ -475,7 +475,7 @@ END_TEST
 
 static void *make_slabs(void *arg)
 {
-    co_loop_options options = { .size = sizeof(options) };
+    co_loop_options options = {.size = sizeof(options)};
 
     /* A thread without a kept pool maps anew at each first run. */
     (void)arg;
@@ -498,6 +498,8 @@ static void *make_threads(void *arg)
         pthread_join(thread, &failed);
         if (failed)
             return arg;
+        if (CO_TEST_SLOW)
+            usleep(5000);
     }
     return NULL;
 }
@@ -507,23 +509,24 @@ static void *make_threads(void *arg)
 START_TEST(locks_of_other_threads_do_not_outlive_a_fork)
 {
     pthread_t threads[3];
+    int thread_count = co_test_scale(3, 1);
     void *failed;
     int bad = 0;
 
     ck_assert_int_eq(co_run(seven, NULL), 7);
     atomic_store(&stop_threads, 0);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < thread_count; i++)
         ck_assert_int_eq(
             pthread_create(&threads[i], NULL, make_threads, threads), 0);
-    for (int i = 0; i < co_test_scale(500, 20) && !bad; i++) {
+    for (int i = 0; i < co_test_scale(500, 5) && !bad; i++) {
         pid_t pid = fork_timed();
 
         if (pid == 0) {
-            co_loop_options options = { .size = sizeof(options),
-                                        .stack_size = (size_t)8 << 20 };
+            co_loop_options options = {.size = sizeof(options),
+                                       .stack_size = (size_t)8 << 20};
             int sum = 0;
 
-            alarm(10);
+            alarm(co_test_scale(10, 60));
             CHILD_CHECK(co_run_with(&options, run_tasks, NULL, &sum) == 0);
             CHILD_CHECK(sum == 2470);
             _exit(WELL);
@@ -531,7 +534,7 @@ START_TEST(locks_of_other_threads_do_not_outlive_a_fork)
         bad += end_of(pid) != WELL;
     }
     atomic_store(&stop_threads, 1);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < thread_count; i++) {
         pthread_join(threads[i], &failed);
         ck_assert_ptr_null(failed);
     }
@@ -578,8 +581,8 @@ static Suite *suite(void)
     tcase_add_test(tc, the_child_of_a_cancelled_task_is_not_cancelled);
     tcase_add_test(tc, a_child_forked_outside_of_a_run_can_run);
     tcase_add_test(tc, a_child_forked_in_a_callback_ends_with_it);
-    tcase_add_test(
-        tc, a_loop_kept_by_the_parent_goes_on_after_a_fork_between_runs);
+    tcase_add_test(tc,
+                   a_loop_kept_by_the_parent_goes_on_after_a_fork_between_runs);
     tcase_add_test(tc, loops_of_other_threads_do_not_matter);
     tcase_add_test(tc, locks_of_other_threads_do_not_outlive_a_fork);
     suite_add_tcase(s, tc);

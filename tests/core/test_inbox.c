@@ -69,7 +69,7 @@ static void stop(void *arg)
 
 START_TEST(bad_calls_are_refused)
 {
-    co_call call = { .fn = stop }, empty = { 0 };
+    co_call call = {.fn = stop}, empty = {0};
 
     ck_assert_int_eq(co_call_soon_threadsafe(NULL, &call), -EINVAL);
     ck_assert_int_eq(co_call_soon_threadsafe(the_loop, NULL), -EINVAL);
@@ -102,7 +102,7 @@ END_TEST
 START_TEST(a_queued_call_cannot_be_queued_again)
 {
     int number = 5;
-    co_call call = { .fn = note, .arg = &number };
+    co_call call = {.fn = note, .arg = &number};
 
     made_count = 0;
     for (int i = 0; i < 3; i++) {
@@ -144,7 +144,7 @@ static int yield_on(void *arg)
 
 START_TEST(a_call_can_queue_itself_again)
 {
-    struct again a = { .left = 500 };
+    struct again a = {.left = 500};
 
     a.call.fn = queue_again;
     a.call.arg = &a;
@@ -156,7 +156,7 @@ END_TEST
 
 START_TEST(a_call_that_queues_itself_starves_nobody)
 {
-    struct again a = { .left = 500 };
+    struct again a = {.left = 500};
 
     a.call.fn = queue_again;
     a.call.arg = &a;
@@ -220,8 +220,7 @@ static void try_everything(void *arg)
     e->join_parked = co_join(e->other, NULL);
     e->join_ended = co_join(ended, NULL);
     co_detach(ended);
-    co_shield
-    {
+    co_shield {
         e->scoped = co_sleep(CO_SEC);
     }
     e->run = co_run(seven, NULL);
@@ -235,7 +234,7 @@ static void try_everything(void *arg)
 static int await_effects(void *arg)
 {
     struct effects *e = arg;
-    co_call call = { .fn = try_everything, .arg = e };
+    co_call call = {.fn = try_everything, .arg = e};
     int result = 0;
 
     e->sleeper = co_spawn(sleep_for_ever, e);
@@ -252,7 +251,7 @@ static int await_effects(void *arg)
 
 START_TEST(callbacks_spawn_cancel_and_wake_but_never_suspend)
 {
-    struct effects e = { 0 };
+    struct effects e = {0};
 
     ck_assert_int_eq(co_loop_run_until(the_loop, await_effects, &e, NULL), 0);
     ck_assert_ptr_eq(e.running, the_loop);
@@ -282,7 +281,7 @@ static void call_many_times(void *arg)
 START_TEST(a_long_callback_is_not_made_to_yield)
 {
     int refused = 0;
-    co_call call = { .fn = call_many_times, .arg = &refused };
+    co_call call = {.fn = call_many_times, .arg = &refused};
 
     ck_assert_int_eq(co_call_soon_threadsafe(the_loop, &call), 0);
     ck_assert_int_eq(run_for(CO_MS), 0);
@@ -293,7 +292,7 @@ END_TEST
 START_TEST(the_callback_task_is_not_counted)
 {
     int number = 1;
-    co_call call = { .fn = note, .arg = &number };
+    co_call call = {.fn = note, .arg = &number};
 
     made_count = 0;
     ck_assert_int_eq(co_call_soon_threadsafe(the_loop, &call), 0);
@@ -315,7 +314,7 @@ static int queue_and_leave(void *arg)
 START_TEST(calls_that_wait_at_the_end_of_co_run_are_made)
 {
     int number = 3;
-    co_call call = { .fn = note, .arg = &number };
+    co_call call = {.fn = note, .arg = &number};
 
     made_count = 0;
     ck_assert_int_eq(co_run(queue_and_leave, &call), 0);
@@ -326,11 +325,11 @@ END_TEST
 START_TEST(calls_wait_for_the_next_run)
 {
     int number = 3;
-    co_call call = { .fn = note, .arg = &number };
+    co_call call = {.fn = note, .arg = &number};
 
     made_count = 0;
-    ck_assert_int_eq(
-        co_loop_run_until(the_loop, queue_and_leave, &call, NULL), 0);
+    ck_assert_int_eq(co_loop_run_until(the_loop, queue_and_leave, &call, NULL),
+                     0);
     ck_assert_int_eq(run_for(CO_MS), 0);
     ck_assert_int_eq(made_count, 1);
 }
@@ -339,7 +338,7 @@ END_TEST
 START_TEST(calls_into_a_loop_that_never_ran_are_made_before_it_is_freed)
 {
     int number = 3;
-    co_call call = { .fn = note, .arg = &number };
+    co_call call = {.fn = note, .arg = &number};
 
     made_count = 0;
     ck_assert_int_eq(co_call_soon_threadsafe(the_loop, &call), 0);
@@ -361,7 +360,7 @@ static void spawn_late(void *arg)
 START_TEST(a_callback_of_a_loop_that_ends_cannot_spawn)
 {
     int error = 0;
-    co_call call = { .fn = spawn_late, .arg = &error };
+    co_call call = {.fn = spawn_late, .arg = &error};
 
     ck_assert_int_eq(co_run(queue_and_leave, &call), 0);
     ck_assert_int_eq(error, ESHUTDOWN);
@@ -370,7 +369,7 @@ END_TEST
 
 static int spawn_call_spawn(void *arg)
 {
-    co_call call = { .fn = note, .arg = arg };
+    co_call call = {.fn = note, .arg = arg};
 
     for (int i = 0; i < 100; i++) {
         co_task *task = co_spawn(seven, NULL);
@@ -378,8 +377,8 @@ static int spawn_call_spawn(void *arg)
 
         ck_assert_ptr_nonnull(task);
         if (i == 50)
-            ck_assert_int_eq(
-                co_call_soon_threadsafe(co_loop_running(), &call), 0);
+            ck_assert_int_eq(co_call_soon_threadsafe(co_loop_running(), &call),
+                             0);
         ck_assert_int_eq(co_join(task, &result), 0);
         ck_assert_int_eq(result, 7);
     }
@@ -404,15 +403,15 @@ END_TEST
 /* The callback task's stack comes from a new slab: let that fail. */
 START_TEST(without_memory_a_call_waits_until_there_is_some)
 {
-    co_loop_options options = { .size = sizeof(options),
-                                .no_overflow_report = 1,
-                                .stack_size = (size_t)2 << 20 };
+    co_loop_options options = {.size = sizeof(options),
+                               .no_overflow_report = 1,
+                               .stack_size = (size_t)2 << 20};
     int number = 1;
 
     made_count = 0;
     for (unsigned n = 1; n < 12; n++) {
         co_loop *loop = co_loop_new(&options);
-        co_call call = { .fn = note, .arg = &number };
+        co_call call = {.fn = note, .arg = &number};
         unsigned turns = 0;
 
         ck_assert_int_eq(co_call_soon_threadsafe(loop, &call), 0);
@@ -441,14 +440,13 @@ START_TEST(without_memory_for_the_ring_a_call_waits_too)
     int number = 1;
 
     for (unsigned n = 1; n < 6; n++) {
-        co_call call = { .fn = note, .arg = &number };
+        co_call call = {.fn = note, .arg = &number};
         int ended = 0;
 
         the_loop->overflow_report = 0;
         made_count = 0;
         for (int i = 0; i < 64; i++)
-            ck_assert_ptr_nonnull(
-                co_loop_spawn(the_loop, start_some, &ended));
+            ck_assert_ptr_nonnull(co_loop_spawn(the_loop, start_some, &ended));
         ck_assert_int_eq(co_call_soon_threadsafe(the_loop, &call), 0);
         co__fault_after(n);
         while (ended < 64 || made_count < 1)
@@ -535,8 +533,8 @@ START_TEST(no_call_of_four_threads_is_lost)
 
     for (int i = 0; i < THREADS; i++)
         flood_start(&floods[i], wanted);
-    ck_assert_int_eq(
-        co_loop_run_until(the_loop, await_floods, floods, &result), 0);
+    ck_assert_int_eq(co_loop_run_until(the_loop, await_floods, floods, &result),
+                     0);
     ck_assert_int_eq(result, 0);
     for (int i = 0; i < THREADS; i++) {
         pthread_join(floods[i].thread, NULL);
@@ -579,7 +577,7 @@ static void *pong_thread(void *arg)
 
 START_TEST(each_call_ends_a_blocking_wait)
 {
-    struct pong p = { .left = co_test_scale(20000, 500) };
+    struct pong p = {.left = co_test_scale(20000, 500)};
     pthread_t thread;
     void *failed = &p;
 
@@ -628,9 +626,11 @@ static int await_signals(void *arg)
 
 START_TEST(a_signal_handler_calls_thousands_of_times)
 {
-    struct sigaction action = { .sa_handler = call_in_handler }, old;
-    struct itimerval often = { { 0, 40 }, { 0, 40 } }, never = { { 0, 0 },
-                                                                 { 0, 0 } };
+    struct sigaction action = {.sa_handler = call_in_handler}, old;
+    /* Slow programs must have time between two signals. */
+    suseconds_t pause = co_test_scale(40, 1000);
+    struct itimerval often = {{0, pause}, {0, pause}};
+    struct itimerval never = {{0, 0}, {0, 0}};
     int wanted = co_test_scale(40000, 2000);
 
     memset(signal_calls, 0, sizeof(signal_calls));
@@ -639,8 +639,8 @@ START_TEST(a_signal_handler_calls_thousands_of_times)
     signal_sent = signal_made = 0;
     sigaction(SIGALRM, &action, &old);
     setitimer(ITIMER_REAL, &often, NULL);
-    ck_assert_int_eq(
-        co_loop_run_until(the_loop, await_signals, &wanted, NULL), 0);
+    ck_assert_int_eq(co_loop_run_until(the_loop, await_signals, &wanted, NULL),
+                     0);
     setitimer(ITIMER_REAL, &never, NULL);
     sigaction(SIGALRM, &old, NULL);
     ck_assert_int_eq(run_for(5 * CO_MS), 0);
@@ -667,12 +667,12 @@ static int queue_and_sleep(void *arg)
 
 START_TEST(the_virtual_clock_does_not_jump_over_a_call)
 {
-    co_call call = { .fn = note_time };
+    co_call call = {.fn = note_time};
 
     co__clock_virtual = 1;
     co__clock_virtual_now = CO_SEC;
-    ck_assert_int_eq(
-        co_loop_run_until(the_loop, queue_and_sleep, &call, NULL), 0);
+    ck_assert_int_eq(co_loop_run_until(the_loop, queue_and_sleep, &call, NULL),
+                     0);
     ck_assert_int_eq(call_time, CO_SEC);
     ck_assert_int_eq(co_now(), 2 * CO_SEC);
     co__clock_virtual = 0;

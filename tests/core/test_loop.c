@@ -103,7 +103,7 @@ static int new_fails_with(const co_loop_options *options)
 
 START_TEST(bad_options_are_refused_with_errno)
 {
-    co_loop_options options = { .size = sizeof(options) };
+    co_loop_options options = {.size = sizeof(options)};
 
     ck_assert_int_eq(new_fails_with(&options), 0);
     options.size = 0;
@@ -152,8 +152,8 @@ START_TEST(a_thread_can_have_many_loops)
         for (int i = 0; i < 10; i++) {
             int result = 0;
 
-            ck_assert_int_eq(
-                co_loop_run_until(loops[i], seven, NULL, &result), 0);
+            ck_assert_int_eq(co_loop_run_until(loops[i], seven, NULL, &result),
+                             0);
             ck_assert_int_eq(result, 7);
         }
     for (int i = 9; i >= 0; i -= 2)
@@ -242,8 +242,8 @@ START_TEST(a_ready_task_waits_for_the_next_run)
     int before;
 
     counts[0] = 0;
-    ck_assert_int_eq(
-        co_loop_run_until(the_loop, start_yielder, counts, NULL), 0);
+    ck_assert_int_eq(co_loop_run_until(the_loop, start_yielder, counts, NULL),
+                     0);
     before = counts[0];
     ck_assert_int_eq(co_loop_run_until(the_loop, seven, NULL, NULL), 0);
     ck_assert_int_le(counts[0], before + 2);
@@ -270,8 +270,7 @@ START_TEST(a_handle_can_be_joined_in_a_later_run)
     co_task *task = NULL;
     int result = 0;
 
-    ck_assert_int_eq(co_loop_run_until(the_loop, leave_handle, &task, NULL),
-                     0);
+    ck_assert_int_eq(co_loop_run_until(the_loop, leave_handle, &task, NULL), 0);
     ck_assert_int_eq(co_loop_run_until(the_loop, join_handle, &task, &result),
                      0);
     ck_assert_int_eq(result, 7);
@@ -330,7 +329,7 @@ static int meet_rival(void *arg)
 
 START_TEST(one_loop_runs_on_one_thread_at_a_time)
 {
-    struct rival r = { 0 };
+    struct rival r = {0};
 
     ck_assert_int_eq(co_loop_run_until(the_loop, meet_rival, &r, NULL), 0);
     ck_assert_int_eq(r.until, -EDEADLK);
@@ -467,7 +466,7 @@ static void stop_with_yielders(int n)
 
 START_TEST(a_stop_gives_ready_tasks_their_turn)
 {
-    static const int crowds[] = { 1, 2, 59, 60, 61, 62, 63, 121, 122, 123 };
+    static const int crowds[] = {1, 2, 59, 60, 61, 62, 63, 121, 122, 123};
 
     stop_with_yielders(crowds[_i]);
 }
@@ -552,8 +551,7 @@ static int stop_while_ending(void *arg)
 {
     ck_assert_int_eq(co_sleep_until(CO_NEVER), -ECANCELED);
     co_loop_stop(co_loop_running());
-    co_shield
-    {
+    co_shield {
         ck_assert_int_eq(co_sleep(CO_SEC), 0);
         co_loop_stop(co_loop_running());
         ck_assert_int_eq(co_sleep(CO_SEC), 0);
@@ -573,7 +571,7 @@ static int leave_stoppers(void *arg)
 
 START_TEST(a_stop_while_ending_leaves_nobody_behind)
 {
-    int ended[5] = { 0 };
+    int ended[5] = {0};
 
     ck_assert_int_eq(co_run(leave_stoppers, ended), 0);
     for (int i = 0; i < 5; i++)
@@ -639,11 +637,11 @@ static void stop_in_handler(int number)
 
 START_TEST(a_signal_handler_stops_the_run)
 {
-    struct sigaction action = { .sa_handler = stop_in_handler }, old;
+    struct sigaction action = {.sa_handler = stop_in_handler}, old;
 
     sigaction(SIGALRM, &action, &old);
     for (int i = 0; i < co_test_scale(300, 30); i++) {
-        struct itimerval soon = { .it_value = { .tv_usec = 50 + i % 100 } };
+        struct itimerval soon = {.it_value = {.tv_usec = 50 + i % 100}};
 
         setitimer(ITIMER_REAL, &soon, NULL);
         ck_assert_int_eq(co_loop_run_forever(the_loop), 0);
@@ -656,7 +654,7 @@ END_TEST
 
 START_TEST(freeing_a_loop_ends_its_tasks)
 {
-    int results[100] = { 0 };
+    int results[100] = {0};
 
     for (int i = 0; i < 50; i++)
         ck_assert_ptr_nonnull(
@@ -674,7 +672,7 @@ END_TEST
 
 START_TEST(freeing_a_loop_names_its_tasks_in_debug_mode)
 {
-    co_loop_options options = { .size = sizeof(options), .debug = 1 };
+    co_loop_options options = {.size = sizeof(options), .debug = 1};
     co_loop *loop = co_loop_new(&options);
     FILE *file = tmpfile();
     int saved = dup(STDERR_FILENO);
@@ -721,7 +719,7 @@ static int dies_of(co_task_fn fn, char *text, size_t bytes)
     ck_assert_int_eq(pipe(fds), 0);
     pid = fork();
     if (pid == 0) {
-        struct sigaction action = { .sa_handler = SIG_DFL };
+        struct sigaction action = {.sa_handler = SIG_DFL};
 
         sigaction(SIGABRT, &action, NULL);
         dup2(fds[1], STDERR_FILENO);

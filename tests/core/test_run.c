@@ -108,7 +108,7 @@ static int sleep_for_ever(void *arg)
 
 START_TEST(co_run_returns_what_its_function_returned)
 {
-    int values[] = { 0, 1, 255, 256, INT32_MAX, -1, -EIO, INT32_MIN };
+    int values[] = {0, 1, 255, 256, INT32_MAX, -1, -EIO, INT32_MIN};
 
     for (size_t i = 0; i < CO_ARRAY_LEN(values); i++)
         ck_assert_int_eq(co_run(give, &values[i]), values[i]);
@@ -142,9 +142,8 @@ END_TEST
 
 START_TEST(options_of_a_wrong_size_are_refused)
 {
-    co_loop_options options = { 0 };
-    size_t sizes[] = { 0, 1, sizeof(options) - 1, sizeof(options) + 1,
-                       SIZE_MAX };
+    co_loop_options options = {0};
+    size_t sizes[] = {0, 1, sizeof(options) - 1, sizeof(options) + 1, SIZE_MAX};
 
     for (size_t i = 0; i < CO_ARRAY_LEN(sizes); i++) {
         options.size = sizes[i];
@@ -155,7 +154,7 @@ END_TEST
 
 START_TEST(an_unknown_backend_is_refused)
 {
-    co_loop_options options = { .size = sizeof(options), .backend = "teapot" };
+    co_loop_options options = {.size = sizeof(options), .backend = "teapot"};
     int result = 99;
 
     ck_assert_int_eq(co_run_with(&options, seven, NULL, &result), -ENOSYS);
@@ -168,8 +167,8 @@ END_TEST
 START_TEST(every_backend_of_the_build_runs_by_name)
 {
     for (size_t i = 0; co__pollers[i]; i++) {
-        co_loop_options options = { .size = sizeof(options),
-                                    .backend = co__pollers[i]->name };
+        co_loop_options options = {.size = sizeof(options),
+                                   .backend = co__pollers[i]->name};
         int result = 0;
 
         ck_assert_int_eq(co_run_with(&options, seven, NULL, &result), 0);
@@ -180,12 +179,12 @@ END_TEST
 
 START_TEST(absurd_stack_sizes_are_refused)
 {
-    size_t sizes[] = { 1, CO_STACK_SIZE_MIN - 1, CO_STACK_SIZE_MAX + 1,
-                       SIZE_MAX / 2, SIZE_MAX };
+    size_t sizes[] = {1, CO_STACK_SIZE_MIN - 1, CO_STACK_SIZE_MAX + 1,
+                      SIZE_MAX / 2, SIZE_MAX};
 
     for (size_t i = 0; i < CO_ARRAY_LEN(sizes); i++) {
-        co_loop_options options = { .size = sizeof(options),
-                                    .stack_size = sizes[i] };
+        co_loop_options options = {.size = sizeof(options),
+                                   .stack_size = sizes[i]};
 
         ck_assert_int_eq(co_run_with(&options, seven, NULL, NULL), -EINVAL);
     }
@@ -194,12 +193,12 @@ END_TEST
 
 START_TEST(the_least_and_the_greatest_stack_size_run)
 {
-    size_t sizes[] = { CO_STACK_SIZE_MIN, CO_STACK_SIZE_MIN + 1,
-                       CO_STACK_SIZE_MAX };
+    size_t sizes[] = {CO_STACK_SIZE_MIN, CO_STACK_SIZE_MIN + 1,
+                      CO_STACK_SIZE_MAX};
 
     for (size_t i = 0; i < CO_ARRAY_LEN(sizes); i++) {
-        co_loop_options options = { .size = sizeof(options),
-                                    .stack_size = sizes[i] };
+        co_loop_options options = {.size = sizeof(options),
+                                   .stack_size = sizes[i]};
         int result = 0;
 
         ck_assert_int_eq(co_run_with(&options, seven, NULL, &result), 0);
@@ -210,7 +209,7 @@ END_TEST
 
 static int run_nested(void *arg)
 {
-    co_loop_options options = { .size = sizeof(options) };
+    co_loop_options options = {.size = sizeof(options)};
     int result = 99;
 
     (void)arg;
@@ -352,7 +351,7 @@ static int be_joined(void *arg)
 
 START_TEST(the_first_task_cannot_be_joined)
 {
-    struct first first = { NULL, 0 };
+    struct first first = {NULL, 0};
 
     ck_assert_int_eq(co_run(be_joined, &first), 6);
     ck_assert_int_eq(first.join_result, -EBUSY);
@@ -394,7 +393,7 @@ static int leave_sleepers(void *arg)
 
 START_TEST(tasks_that_are_left_are_cancelled_and_waited_for)
 {
-    int results[10] = { 0 };
+    int results[10] = {0};
 
     ck_assert_int_eq(co_run(leave_sleepers, results), 1);
     for (int i = 0; i < 10; i++)
@@ -424,8 +423,7 @@ static int clean_up_slowly(void *arg)
     int *steps = arg;
 
     if (co_sleep_until(CO_NEVER) == -ECANCELED)
-        co_shield
-        {
+        co_shield {
             for (int i = 0; i < 5; i++) {
                 ck_assert_int_eq(co_sleep(CO_SEC), 0);
                 ck_assert_int_eq(co_yield_now(), 0);
@@ -541,7 +539,7 @@ static int leave_a_join_half_done(void *arg)
 /* The joiner was granted the result before the end began. */
 START_TEST(a_join_that_was_granted_before_the_end_is_kept)
 {
-    struct family f = { .join_result = 99 };
+    struct family f = {.join_result = 99};
 
     ck_assert_int_eq(co_run(leave_a_join_half_done, &f), 0);
     ck_assert_int_eq(f.join_result, 0);
@@ -555,8 +553,7 @@ static int slow_child(void *arg)
     struct family *f = arg;
 
     ck_assert_int_eq(co_sleep_until(CO_NEVER), -ECANCELED);
-    co_shield
-    {
+    co_shield {
         ck_assert_int_eq(co_sleep(CO_SEC), 0);
     }
     f->child_ended = 1;
@@ -569,8 +566,7 @@ static int careful_parent(void *arg)
 
     f->child = co_spawn(slow_child, f);
     ck_assert_int_eq(co_sleep_until(CO_NEVER), -ECANCELED);
-    co_shield
-    {
+    co_shield {
         f->join_result = co_join(f->child, &f->child_result);
     }
     f->order_right = f->child_ended;
@@ -587,7 +583,7 @@ static int leave_a_family(void *arg)
 /* Its children use its memory: it must be able to wait for them. */
 START_TEST(a_task_that_is_left_can_still_join_its_children)
 {
-    struct family f = { .join_result = 99 };
+    struct family f = {.join_result = 99};
 
     ck_assert_int_eq(co_run(leave_a_family, &f), 0);
     ck_assert_int_eq(f.join_result, 0);
@@ -603,8 +599,7 @@ static int parent_of_ended(void *arg)
 
     f->child = co_spawn(seven, NULL);
     ck_assert_int_eq(co_sleep_until(CO_NEVER), -ECANCELED);
-    co_shield
-    {
+    co_shield {
         f->join_result = co_join(f->child, &f->child_result);
     }
     return 0;
@@ -619,7 +614,7 @@ static int leave_an_ended_child(void *arg)
 
 START_TEST(a_task_that_is_left_can_still_take_an_ended_childs_result)
 {
-    struct family f = { .join_result = 99 };
+    struct family f = {.join_result = 99};
 
     ck_assert_int_eq(co_run(leave_an_ended_child, &f), 0);
     ck_assert_int_eq(f.join_result, 0);
@@ -643,7 +638,7 @@ static int leave_a_chain(void *arg)
 
 START_TEST(a_chain_of_joiners_that_is_left_ends)
 {
-    struct family links[10] = { { 0 } };
+    struct family links[10] = {{0}};
 
     ck_assert_int_eq(co_run(leave_a_chain, links), 0);
     for (int i = 0; i < 10; i++)
@@ -658,11 +653,10 @@ static int left_line;
 
 static int leave_named(void *arg)
 {
-    co_spawn_options reader = { .size = sizeof(reader), .name = "reader" };
-    co_spawn_options quiet = { .size = sizeof(quiet),
-                               .name = "quiet",
-                               .detached = 1 };
-    co_spawn_options ended = { .size = sizeof(ended), .name = "ended" };
+    co_spawn_options reader = {.size = sizeof(reader), .name = "reader"};
+    co_spawn_options quiet = {
+        .size = sizeof(quiet), .name = "quiet", .detached = 1};
+    co_spawn_options ended = {.size = sizeof(ended), .name = "ended"};
 
     (void)arg;
     left_line = __LINE__ + 1;
@@ -674,7 +668,7 @@ static int leave_named(void *arg)
 
 START_TEST(debug_mode_names_what_was_left_and_where_it_began)
 {
-    co_loop_options options = { .size = sizeof(options), .debug = 1 };
+    co_loop_options options = {.size = sizeof(options), .debug = 1};
     FILE *file = stderr_catch();
     int r = co_run_with(&options, leave_named, NULL, NULL);
     const char *text = stderr_caught(file);
@@ -706,7 +700,7 @@ END_TEST
 
 START_TEST(the_environment_turns_debug_mode_on_and_off)
 {
-    static const char *const values[] = { "1", "yes", "0", "" };
+    static const char *const values[] = {"1", "yes", "0", ""};
 
     for (int i = 0; i < 4; i++) {
         FILE *file;
@@ -767,7 +761,7 @@ static void *run_rounds(void *arg)
 START_TEST(threads_run_loops_side_by_side)
 {
     pthread_t threads[THREADS];
-    int good[THREADS] = { 0 };
+    int good[THREADS] = {0};
 
     for (int i = 0; i < THREADS; i++)
         ck_assert_int_eq(
@@ -818,7 +812,7 @@ static int own_a_task(void *arg)
 
 START_TEST(tasks_of_another_threads_loop_are_out_of_reach)
 {
-    struct stranger s = { 0 };
+    struct stranger s = {0};
 
     ck_assert_int_eq(co_run(own_a_task, &s), 0);
     ck_assert_int_eq(s.join, -EPERM);
@@ -863,8 +857,8 @@ static int crowd(void *arg)
 
 START_TEST(a_hundred_thousand_parked_tasks_are_woken)
 {
-    co_loop_options options = { .size = sizeof(options),
-                                .stack_size = CO_STACK_SIZE_MIN };
+    co_loop_options options = {.size = sizeof(options),
+                               .stack_size = CO_STACK_SIZE_MIN};
     int result = -1;
 
     ck_assert_int_eq(co_run_with(&options, crowd, NULL, &result), 0);

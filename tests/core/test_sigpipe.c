@@ -25,7 +25,7 @@ static sigset_t old_mask;
 
 static void handler_set(void)
 {
-    struct sigaction action = { .sa_handler = count };
+    struct sigaction action = {.sa_handler = count};
 
     delivered = 0;
     pthread_sigmask(SIG_SETMASK, NULL, &old_mask);
@@ -34,7 +34,7 @@ static void handler_set(void)
 
 static void handler_restored(void)
 {
-    static const struct timespec at_once = { 0 };
+    static const struct timespec at_once = {0};
     sigset_t pipe_only;
 
     sigemptyset(&pipe_only);
@@ -153,7 +153,7 @@ END_TEST
 
 START_TEST(a_failed_run_leaves_the_mask_alone)
 {
-    co_loop_options options = { .size = sizeof(options), .backend = "teapot" };
+    co_loop_options options = {.size = sizeof(options), .backend = "teapot"};
 
     ck_assert_int_eq(co_run(NULL, NULL), -EINVAL);
     ck_assert_int_eq(co_run_with(&options, blocked_inside, NULL, NULL),
