@@ -56,17 +56,19 @@ static void wake_caller(struct co_loop *loop)
 
 /*
  * When a wait for the next timer ends. Each wait that ends for a timer costs
- * two context switches of the kernel's, several times the work itself, so with
- * many timers a millisecond all but the first few waits last until the
- * millisecond is over. What is due by then is made ready in its order.
+ * two context switches of the kernel's, several times the work itself. So where
+ * timers are dense all waits, and elsewhere all but the first few, last until
+ * the millisecond is over. What is due by then is made ready in its order.
  */
 static co_time coalesce(struct co_loop *loop, co_time timer)
 {
     if (loop->polled - loop->period >= CO__TIMER_PERIOD) {
         loop->period = loop->polled;
+        loop->timers_dense = loop->timers_fired > CO__TIMER_DENSE;
+        loop->timers_fired = 0;
         loop->timer_waits = 0;
     }
-    if (loop->timer_waits++ < CO__TIMER_WAITS)
+    if (!loop->timers_dense && loop->timer_waits++ < CO__TIMER_WAITS)
         return timer;
     if (timer < loop->period + CO__TIMER_PERIOD)
         return loop->period + CO__TIMER_PERIOD;
@@ -122,9 +124,11 @@ void co__turn(struct co_loop *loop, co_time deadline)
     if (CO_UNLIKELY(co__clock_virtual))
         jump(loop, deadline);
     loop->now = loop->polled = co__clock_read();
-    while ((timer = co__timers_expire(&loop->timers, loop->now)))
+    while ((timer = co__timers_expire(&loop->timers, loop->now))) {
         co__task_expired(CO_CONTAINER_OF(timer, struct co_task, timer),
                          loop->now);
+        loop->timers_fired++;
+    }
     if (!co__inbox_flagged(loop) && !loop->inbox.calls)
         return;
     if (co__inbox_take(&loop->inbox))
