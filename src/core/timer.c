@@ -31,7 +31,7 @@
 #define SLOT_BYTES                                                             \
     (sizeof(struct co__timer *) * CO__TIMER_LEVELS * CO__TIMER_SLOTS)
 
-#define SCAN_MAX   32 /* timers of a slot that are looked at for the earliest */
+#define SCAN_MAX 32 /* timers of a slot that are looked at for the earliest */
 
 #define IN_HEAP    1u
 #define FIRST_SLOT 2u
@@ -43,7 +43,7 @@ static uint64_t tick_of(co_time deadline)
 
 int co__timers_init(struct co__timers *timers, co_time now)
 {
-    *timers = (struct co__timers){ .horizon = tick_of(now) };
+    *timers = (struct co__timers){.horizon = tick_of(now)};
     timers->slots = co__map(SLOT_BYTES);
     return timers->slots ? 0 : -ENOMEM;
 }
@@ -149,8 +149,8 @@ static void slot_add(struct co__timers *timers, struct co__timer *timer,
     uint32_t at;
 
     if (differs >> CO__TIMER_SLOT_BITS)
-        level = (63u - (unsigned)__builtin_clzll(differs)) /
-                CO__TIMER_SLOT_BITS;
+        level =
+            (63u - (unsigned)__builtin_clzll(differs)) / CO__TIMER_SLOT_BITS;
     slot = (unsigned)(tick >> (level * CO__TIMER_SLOT_BITS)) & SLOT_MASK;
     at = level * CO__TIMER_SLOTS + slot;
     timer->where = at + FIRST_SLOT;
@@ -382,7 +382,7 @@ static int well_placed(const struct co__timers *timers,
 
 int co__timers_check(const struct co__timers *timers)
 {
-    uint32_t in_level[CO__TIMER_LEVELS] = { 0 };
+    uint32_t in_level[CO__TIMER_LEVELS] = {0};
     size_t count = 0;
     int good = 1;
 
