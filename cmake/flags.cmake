@@ -58,6 +58,9 @@ else()
 endif()
 if(COPPICE_SANITIZE)
   add_compile_options(${COPPICE_SANITIZE_FLAGS})
+  # The instruments hide from gcc what is initialised where.
+  target_compile_options(coppice_private INTERFACE
+    $<$<COMPILE_LANG_AND_ID:C,GNU>:-Wno-maybe-uninitialized>)
   add_link_options(${COPPICE_SANITIZE_FLAGS})
 endif()
 
