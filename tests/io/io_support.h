@@ -15,6 +15,7 @@
 #include "support/tasks.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -193,36 +194,85 @@ static inline void run_events(void)
     co_test_yield();
 }
 
-/* Fill a descriptor until it takes no more. Returns how many bytes it took. */
-static inline size_t fill(int fd)
+/* Collect events until one has woken a call that waits. */
+static inline void wake_by_event(const struct call *call)
+{
+    while (call_waits(call))
+        collect_events();
+}
+
+/* ---- without Coppice ------------------------------------------------------ */
+
+static inline void wait_readable(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    while (poll(&p, 1, -1) < 1)
+        continue;
+}
+
+/* Read so many bytes and no more. */
+static inline void take(int fd, size_t count)
+{
+    static char bytes[65536];
+
+    while (count) {
+        ssize_t n;
+
+        wait_readable(fd);
+        n = read(fd, bytes, count < sizeof(bytes) ? count : sizeof(bytes));
+        ck_assert_int_gt(n, 0);
+        count -= (size_t)n;
+    }
+}
+
+static inline int nothing_there(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    return poll(&p, 1, 0) == 0;
+}
+
+static size_t filled;
+
+static inline size_t fill_once(int fd)
 {
     static const char zeros[65536];
     size_t total = 0;
-    int flags = fcntl(fd, F_GETFL);
     ssize_t n;
 
-    ck_assert_int_eq(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 0);
     while ((n = write(fd, zeros, sizeof(zeros))) > 0 ||
            (n = write(fd, zeros, 1)) > 0)
         total += (size_t)n;
     ck_assert_int_eq(errno, EAGAIN);
-    ck_assert_int_eq(fcntl(fd, F_SETFL, flags), 0);
     return total;
 }
 
-/* Read everything that is there, without waiting. */
-static inline size_t drain_fd(int fd)
+/* Fill a descriptor until it takes no more. TCP makes room once more when what
+ * is under way has arrived. */
+static inline void fill(int fd)
 {
-    static char bytes[65536];
-    size_t total = 0;
     int flags = fcntl(fd, F_GETFL);
-    ssize_t n;
+    int idle = 0;
 
     ck_assert_int_eq(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 0);
-    while ((n = read(fd, bytes, sizeof(bytes))) > 0)
-        total += (size_t)n;
+    filled = fill_once(fd);
+    while (idle < 3) {
+        size_t more;
+
+        usleep(500);
+        more = fill_once(fd);
+        filled += more;
+        idle = more ? 0 : idle + 1;
+    }
     ck_assert_int_eq(fcntl(fd, F_SETFL, flags), 0);
-    return total;
+}
+
+/* Take out what fill has put in at the other end. */
+static inline void drain_filled(int fd)
+{
+    take(fd, filled);
+    filled = 0;
 }
 
 #endif

@@ -41,7 +41,7 @@ PAIR_TEST(wait_fd_waits_for_room)
     waiter.fd = fds[1];
     call_start(&waiter, call_wait);
     ck_assert(call_waits(&waiter));
-    drain_fd(fds[0]);
+    drain_filled(fds[0]);
     ck_assert_int_eq(call_result(&waiter), CO_WRITABLE);
     close_pair(fds);
 }
@@ -58,7 +58,7 @@ CO_TASK_TEST(wait_fd_waits_in_both_directions)
         call_start(&waiter, call_wait);
         ck_assert(call_waits(&waiter));
         if (i & 2) {
-            drain_fd(fds[1]);
+            drain_filled(fds[1]);
             ck_assert_int_eq(call_result(&waiter), CO_WRITABLE);
         } else {
             ck_assert_int_eq(co_write(fds[1], "x", 1), 1);
@@ -100,9 +100,8 @@ PAIR_TEST(wait_fd_is_cancelled_and_times_out)
     call_start(&waiter, call_wait);
     co_cancel(waiter.task);
     ck_assert_int_eq(co_write(fds[1], "x", 1), 1);
-    collect_events();
     ck_assert_int_eq(call_result(&waiter), -ECANCELED);
-    drain_fd(fds[0]);
+    take(fds[0], 1);
     co_timeout(CO_MS)
         ck_assert_int_eq(co_wait_fd(fds[0], CO_READABLE), -ETIMEDOUT);
     close_pair(fds);
@@ -177,8 +176,7 @@ PAIR_TEST(closed_after_the_event_is_ebadf)
     reader.fd = waiter.fd = fds[0];
     call_start(&reader, call_read);
     ck_assert_int_eq(co_write(fds[1], "x", 1), 1);
-    collect_events();
-    ck_assert(!call_waits(&reader));
+    wake_by_event(&reader);
     ck_assert_int_eq(co_close(fds[0]), 0);
     foreign_socket_pair(others);
     if (others[1] == fds[0]) {
@@ -228,8 +226,10 @@ static void callback(void *arg)
     in_callback.wait_empty = co_wait_fd(fd, CO_READABLE);
     in_callback.write_full = co_write(fd, "y", 1);
     ck_assert_int_eq(write(in_callback.fds[1], "x", 1), 1);
-    collect_events();
-    in_callback.read_data = co_read(fd, &in_callback.byte, 1);
+    do {
+        collect_events();
+        in_callback.read_data = co_read(fd, &in_callback.byte, 1);
+    } while (in_callback.read_data == -EPERM);
 }
 
 PAIR_TEST(callback_reads_but_does_not_wait)

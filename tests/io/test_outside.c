@@ -333,7 +333,7 @@ START_TEST(signals_disturb_nothing)
         ck_assert_int_eq(s.result, 0);
         ck_assert_int_eq(memcmp(s.in, s.out, s.len), 0);
         memset(s.in, 0, s.len);
-        ck_assert_int_gt(alarms, 10);
+        ck_assert_int_gt(alarms, 0);
         close_pair(s.fds);
     }
     free(s.out);

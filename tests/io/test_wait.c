@@ -21,7 +21,7 @@ PAIR_TEST(cancelled_while_waiting_takes_nothing)
     ck_assert(call_waits(&writer));
     co_cancel(writer.task);
     ck_assert_int_eq(call_result(&writer), -ECANCELED);
-    drain_fd(fds[0]);
+    drain_filled(fds[0]);
     call_start(&reader, call_read);
     ck_assert(call_waits(&reader));
     co_cancel(reader.task);
@@ -40,7 +40,7 @@ PAIR_TEST(timed_out_while_waiting_takes_nothing)
     fill(fds[1]);
     co_timeout(CO_MS)
         ck_assert_int_eq(co_write(fds[1], "x", 1), -ETIMEDOUT);
-    drain_fd(fds[0]);
+    drain_filled(fds[0]);
     ck_assert_int_eq(co_write(fds[1], "x", 1), 1);
     ck_assert_int_eq(co_read(fds[0], buffer, 8), 1);
     close_pair(fds);
@@ -65,7 +65,7 @@ PAIR_TEST(cancelled_beforehand_tries_nothing)
         ck_assert_int_eq(co_write(fds[1], "y", 1), -ETIMEDOUT);
     }
     ck_assert_int_eq(co_read(fds[0], buffer, 8), 1);
-    ck_assert_uint_eq(drain_fd(fds[0]), 0);
+    ck_assert(nothing_there(fds[0]));
     close_pair(fds);
 }
 
@@ -78,8 +78,7 @@ PAIR_TEST(event_before_cancel_gives_the_data)
     reader.fd = fds[0];
     call_start(&reader, call_read);
     ck_assert_int_eq(co_write(fds[1], "x", 1), 1);
-    collect_events();
-    ck_assert(!call_waits(&reader));
+    wake_by_event(&reader);
     co_cancel(reader.task);
     ck_assert_int_eq(call_result(&reader), 1);
     ck_assert_int_eq(reader.after, -ECANCELED);
@@ -112,8 +111,8 @@ PAIR_TEST(event_then_cancel_then_nothing_there_is_cancelled)
     reader.fd = fds[0];
     call_start(&reader, call_read);
     ck_assert_int_eq(co_write(fds[1], "x", 1), 1);
-    collect_events();
-    ck_assert_uint_eq(drain_fd(fds[0]), 1);
+    wake_by_event(&reader);
+    take(fds[0], 1);
     co_cancel(reader.task);
     ck_assert_int_eq(call_result(&reader), -ECANCELED);
     close_pair(fds);
@@ -130,8 +129,8 @@ PAIR_TEST(robbed_reader_waits_on)
     call_start(&reader, call_read);
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(co_write(fds[1], "x", 1), 1);
-        collect_events();
-        ck_assert_uint_eq(drain_fd(fds[0]), 1);
+        wake_by_event(&reader);
+        take(fds[0], 1);
         co_test_yield();
         ck_assert(call_waits(&reader));
     }
@@ -162,7 +161,7 @@ PAIR_TEST(event_before_timeout_gives_the_data)
     reader.fd = fds[0];
     call_start(&reader, read_with_limit);
     ck_assert_int_eq(co_write(fds[1], "x", 1), 1);
-    collect_events();
+    wake_by_event(&reader);
     usleep(2000);
     collect_events();
     ck_assert_int_eq(call_result(&reader), 1);
@@ -223,7 +222,7 @@ PAIR_TEST(newcomer_queues_behind)
     make_pair(fds);
     start_readers(readers, 2, fds[0], &log);
     ck_assert_int_eq(co_write(fds[1], "012", 3), 3);
-    collect_events();
+    wake_by_event(&readers[0]);
     ck_assert_int_eq(co_read(fds[0], &byte, 1), 1);
     ck_assert_int_eq(byte, '2');
     ck_assert_str_eq(log.text, "ab");
@@ -249,11 +248,12 @@ PAIR_TEST(writers_are_served_in_order)
         call_start(&writers[i], call_write);
         ck_assert(call_waits(&writers[i]));
     }
-    drain_fd(fds[0]);
+    drain_filled(fds[0]);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(call_result(&writers[i]), 1);
     ck_assert_str_eq(log.text, "abc");
-    ck_assert_uint_eq(drain_fd(fds[0]), 3);
+    take(fds[0], 3);
+    ck_assert(nothing_there(fds[0]));
     close_pair(fds);
 }
 
@@ -285,8 +285,8 @@ PAIR_TEST(cancelled_first_that_was_robbed_leaves_the_second_waiting)
     make_pair(fds);
     start_readers(readers, 2, fds[0], NULL);
     ck_assert_int_eq(co_write(fds[1], "x", 1), 1);
-    collect_events();
-    ck_assert_uint_eq(drain_fd(fds[0]), 1);
+    wake_by_event(&readers[0]);
+    take(fds[0], 1);
     co_cancel(readers[0].task);
     ck_assert_int_eq(call_result(&readers[0]), -ECANCELED);
     co_test_yield();
@@ -349,13 +349,13 @@ PAIR_TEST(each_direction_waits_for_itself)
         run_events();
         ck_assert(call_waits(&writer));
         call_start(&reader, call_read);
-        drain_fd(fds[1]);
+        drain_filled(fds[1]);
         ck_assert_int_eq(call_result(&writer), 1);
         run_events();
         ck_assert(call_waits(&reader));
         ck_assert_int_eq(co_write(fds[1], "x", 1), 1);
         ck_assert_int_eq(call_result(&reader), 1);
-        drain_fd(fds[1]);
+        take(fds[1], 1);
     }
     close_pair(fds);
 }
