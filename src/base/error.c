@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <coppice/error.h>
 
+#include <limits.h>
 #include <string.h>
 
 const char *co_error_name(int error)
@@ -9,6 +10,8 @@ const char *co_error_name(int error)
 
     if (error == 0)
         return "OK";
+    if (error == INT_MIN)
+        return "E?"; /* it cannot be negated */
     name = strerrorname_np(error < 0 ? -error : error);
     return name ? name : "E?";
 }
