@@ -65,6 +65,11 @@ static void stop(void *arg)
     co_loop_stop(the_loop);
 }
 
+static void stop_loop(void *loop)
+{
+    co_loop_stop(loop);
+}
+
 /* ---- order and states ---------------------------------------------------- */
 
 START_TEST(bad_calls_are_refused)
@@ -425,6 +430,26 @@ START_TEST(without_memory_a_call_waits_until_there_is_some)
 }
 END_TEST
 
+/* Nothing else would end the wait. */
+START_TEST(without_memory_a_loop_does_not_wait_with_a_call_left)
+{
+    co_loop_options options = {.size = sizeof(options),
+                               .no_overflow_report = 1,
+                               .stack_size = (size_t)4 << 20};
+
+    for (unsigned n = 1; n < 12; n++) {
+        co_loop *loop = co_loop_new(&options);
+        co_call call = {.fn = stop_loop, .arg = loop};
+
+        ck_assert_int_eq(co_call_soon_threadsafe(loop, &call), 0);
+        co__fault_after(n);
+        ck_assert_int_eq(co_loop_run_forever(loop), 0);
+        co__fault_after(0);
+        co_loop_free(loop);
+    }
+}
+END_TEST
+
 static int start_some(void *arg)
 {
     int *ended = arg;
@@ -715,6 +740,7 @@ static Suite *suite(void)
 
     tc = case_of(s, "memory");
     tcase_add_test(tc, without_memory_a_call_waits_until_there_is_some);
+    tcase_add_test(tc, without_memory_a_loop_does_not_wait_with_a_call_left);
     tcase_add_test(tc, without_memory_for_the_ring_a_call_waits_too);
 
     tc = case_of(s, "from outside");

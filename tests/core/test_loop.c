@@ -433,14 +433,21 @@ START_TEST(a_task_stops_the_run)
 }
 END_TEST
 
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
 START_TEST(a_stop_before_the_run_ends_the_next_one)
 {
+    co_call call = {.fn = nothing};
     int result = 99;
 
     ck_assert_int_eq(co_loop_stop(the_loop), 0);
     ck_assert_int_eq(co_loop_stop(the_loop), 0);
     ck_assert_int_eq(co_loop_run_forever(the_loop), 0);
-    /* one run only */
+    /* one run only, though the inbox is looked at again */
+    ck_assert_int_eq(co_call_soon_threadsafe(the_loop, &call), 0);
     ck_assert_int_eq(run_a_second(), 0);
     ck_assert_int_eq(co_loop_run_until(the_loop, seven, NULL, &result), 0);
     ck_assert_int_eq(result, 7);
