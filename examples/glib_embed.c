@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * glib_embed.c - a Coppice loop inside a GLib main loop: a GSource that sleeps
- * on the loop's descriptor and its next deadline, and turns the loop when
- * either has come. GLib's callbacks and Coppice's tasks share the thread.
+ * glib_embed.c - a Coppice loop inside a GLib main loop: a GSource that waits
+ * for the loop's descriptor and its next deadline, and then turns the loop.
  */
 #include <coppice.h>
 
@@ -55,5 +54,6 @@ int main(void)
     g_timeout_add(150, tick, "glib");
     g_main_loop_run(source->main);
     co_loop_free(source->loop);
+    g_main_loop_unref(source->main);
     g_source_unref(&source->base);
 }

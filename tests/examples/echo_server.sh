@@ -12,7 +12,7 @@ start_server echo_server 0
 clients=
 for i in 1 2 3 4 5; do
     run echo_client "$address" one "client-$i" three \
-        >"$work/client-$i" 2>&1 &
+        >"$work/client-$i" 2>"$work/errors-$i" &
     clients="$clients $!"
 done
 for client in $clients; do
