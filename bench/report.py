@@ -7,7 +7,7 @@ from statistics import median
 from systems import ROWS, SYSTEMS
 
 _STACKFUL = {system.name for system in SYSTEMS if system.stackful}
-_OURS = ("coppice", "limit", "raw_epoll")
+_OURS = ("coppice", "coppice_64k", "limit", "raw_epoll")
 # An echo server is a peer's also when it is callbacks alone; a task that keeps
 # no stack is compared only in time.
 _MEMORY_KINDS = ("memory", "idle")

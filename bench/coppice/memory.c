@@ -33,8 +33,15 @@ static int run(void *arg)
 
 int main(int argc, char **argv)
 {
+    co_loop_options options = {.size = sizeof(options)};
+
+    if (argc > 1 && strncmp(argv[1], "--stack=", 8) == 0) {
+        options.stack_size = (size_t)atol(argv[1] + 8) << 10;
+        argc--;
+        argv++;
+    }
     row = bench_row(argc, argv);
     count = bench_row_number(row);
-    run_must(co_run(run, NULL), "co_run");
+    run_must(co_run_with(&options, run, NULL, NULL), "co_run");
     return 1;
 }
