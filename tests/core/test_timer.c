@@ -214,7 +214,7 @@ static void model_run(uint64_t seed, int steps)
 
 START_TEST(timers_behave_like_a_sorted_array)
 {
-    int rounds = co_test_scale(300, 20);
+    int rounds = co_test_scale(120, 20);
 
     for (int round = 0; round < rounds; round++)
         model_run((uint64_t)round, 400);
