@@ -33,7 +33,8 @@
 #include "arch/asm.h"
 #include "arch/x86_64/frame.h"
 
-/* Push a frame; the rules for the unwinder follow. */
+/* Push a frame; the rules for the unwinder follow. (No $ in a macro: Mach-O would
+ * take $8 for an argument.) */
 .macro save_frame
     push    %rbp
     .cfi_adjust_cfa_offset 8
@@ -53,7 +54,7 @@
     push    %r15
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset r15, 0
-    sub     $CO__FRAME_R15, %rsp
+    lea     -CO__FRAME_R15(%rsp), %rsp
     .cfi_adjust_cfa_offset CO__FRAME_R15
     stmxcsr CO__FRAME_MXCSR(%rsp)
     fnstcw  CO__FRAME_X87_CW(%rsp)
@@ -63,7 +64,7 @@
 .macro load_frame
     ldmxcsr CO__FRAME_MXCSR(%rsp)
     fldcw   CO__FRAME_X87_CW(%rsp)
-    add     $CO__FRAME_R15, %rsp
+    lea     CO__FRAME_R15(%rsp), %rsp
     .cfi_adjust_cfa_offset -CO__FRAME_R15
     pop     %r15
     .cfi_adjust_cfa_offset -8
