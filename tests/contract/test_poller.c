@@ -568,6 +568,29 @@ START_TEST(another_thread_ends_a_wait)
 }
 END_TEST
 
+static co_time woken_at;
+
+static void *wake_late(void *arg)
+{
+    usleep(20000);
+    woken_at = co__clock_read();
+    ops->wake(poller);
+    return arg;
+}
+
+START_TEST(a_wait_without_a_limit_lasts)
+{
+    pthread_t thread;
+    co_time ended;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, wake_late, NULL), 0);
+    ck_assert_int_eq(wait_for(CO_NEVER), 0);
+    ended = co__clock_read();
+    pthread_join(thread, NULL);
+    ck_assert_int_ge(ended, woken_at);
+}
+END_TEST
+
 static int handled;
 
 static void wake_in_handler(int number)
@@ -759,6 +782,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, many_wakes_become_one);
     tcase_add_test(tc, wake_keeps_errno);
     tcase_add_test(tc, another_thread_ends_a_wait);
+    tcase_add_test(tc, a_wait_without_a_limit_lasts);
     tcase_add_test(tc, a_signal_handler_ends_a_wait);
     tcase_add_test(tc, a_signal_may_end_a_wait_early_but_reports_nothing);
     tcase_add_test(tc, none_of_a_thousand_ready_descriptors_starves);

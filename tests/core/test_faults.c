@@ -328,7 +328,7 @@ static int run_leftovers(void)
     return r < 0 ? r : result;
 }
 
-static int spawn_before_run(void)
+static int spawn_and_free(int turned)
 {
     co_loop *loop = co_loop_new(NULL);
     static int count;
@@ -339,13 +339,23 @@ static int spawn_before_run(void)
     for (int i = 0; i < 100; i++)
         if (!co_loop_spawn(loop, count_up, &count) && errno == ENOMEM)
             error = -ENOMEM;
-    r = co_loop_turn(loop, 0);
+    r = turned ? co_loop_turn(loop, 0) : 0;
     if (r == -ENOMEM)
         error = r;
     else if (r < 0)
         error = 1;
     co_loop_free(loop); /* must not fail, memory or not */
     return error;
+}
+
+static int spawn_turn_free(void)
+{
+    return spawn_and_free(1);
+}
+
+static int spawn_free(void)
+{
+    return spawn_and_free(0);
 }
 
 START_TEST(co_loop_new_without_memory_leaves_nothing)
@@ -392,7 +402,8 @@ END_TEST
 
 START_TEST(freeing_a_loop_without_memory_ends_its_tasks)
 {
-    fault_loop(spawn_before_run);
+    fault_loop(spawn_turn_free);
+    fault_loop(spawn_free);
 }
 END_TEST
 
