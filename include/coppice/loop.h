@@ -15,11 +15,11 @@ CO_BEGIN_DECLS
 typedef struct co_loop co_loop;
 
 typedef struct co_loop_options {
-    size_t size;          /* sizeof(co_loop_options) */
-    const char *backend;  /* reactor, "epoll"; NULL: the platform's default */
-    size_t stack_size;    /* bytes of a task's stack; 0: 256 KiB */
+    size_t size;            /* sizeof(co_loop_options) */
+    const char *backend;    /* reactor, "epoll"; NULL: the platform's default */
+    size_t stack_size;      /* bytes of a task's stack; 0: 256 KiB */
     int no_overflow_report; /* do not install the stack overflow reporter */
-    int debug;            /* 1: on, 0: as COPPICE_DEBUG= in the environment */
+    int debug;              /* 1: on, 0: as COPPICE_DEBUG= in the environment */
 } co_loop_options;
 
 /*

@@ -24,10 +24,10 @@ struct co__chain;
 
 /* A scope; {0} before use. It must not move while entered. Private fields. */
 typedef struct co_scope {
-    struct co_scope *co__outer;   /* valid while entered */
-    struct co__chain *co__chain;  /* whose scope this is; NULL: not entered */
-    co_time co__deadline;         /* CO_NEVER: none of its own */
-    co_time co__due;              /* least up to the nearest shield */
+    struct co_scope *co__outer;  /* valid while entered */
+    struct co__chain *co__chain; /* whose scope this is; NULL: not entered */
+    co_time co__deadline;        /* CO_NEVER: none of its own */
+    co_time co__due;             /* least up to the nearest shield */
     uint32_t co__flags;
     uint32_t co__reserved;
 } co_scope;
@@ -42,9 +42,8 @@ typedef struct co_scope {
 #define co_timeout_in(scope, ns)                                               \
     CO__SCOPE_IN(co__scope_timeout, (scope), (ns), CO__SCOPE_NAME)
 /* The same to the end of the enclosing block. */
-#define CO_TIMEOUT(ns)                                                         \
-    CO__SCOPE_DECL(co__scope_timeout, (ns), CO__SCOPE_NAME)
-#define CO_SHIELD CO__SCOPE_DECL(co__scope_shield, 0, CO__SCOPE_NAME)
+#define CO_TIMEOUT(ns) CO__SCOPE_DECL(co__scope_timeout, (ns), CO__SCOPE_NAME)
+#define CO_SHIELD      CO__SCOPE_DECL(co__scope_shield, 0, CO__SCOPE_NAME)
 
 /*
  * Whether a call failed with -ETIMEDOUT because this scope had run out; valid
@@ -85,7 +84,7 @@ CO__UNUSED static inline void co__scope_leavep(co_scope **scope)
         0                                                                      \
     }
 #endif
-#define CO__SCOPE_NAME CO__JOIN(co__scope_, __COUNTER__)
+#define CO__SCOPE_NAME                CO__JOIN(co__scope_, __COUNTER__)
 #define CO__SCOPE(enter, limit, name) CO__SCOPE_(enter, limit, name)
 #define CO__SCOPE_(enter, limit, name)                                         \
     for (co_scope name CO_CLEANUP(co__scope_leave) = CO__SCOPE_ZERO,           \
@@ -94,9 +93,9 @@ CO__UNUSED static inline void co__scope_leavep(co_scope **scope)
 #define CO__SCOPE_IN(enter, scope, limit, name)                                \
     CO__SCOPE_IN_(enter, scope, limit, name)
 #define CO__SCOPE_IN_(enter, scope, limit, name)                               \
-    for (co_scope *name CO_CLEANUP(co__scope_leavep) =                         \
-                      enter((scope), (limit)),                                 \
-                  *name##_once = name;                                         \
+    for (co_scope * name CO_CLEANUP(co__scope_leavep) =                        \
+             enter((scope), (limit)),                                          \
+                         *name##_once = name;                                  \
          name##_once; name##_once = NULL)
 #define CO__SCOPE_DECL(enter, limit, name) CO__SCOPE_DECL_(enter, limit, name)
 #define CO__SCOPE_DECL_(enter, limit, name)                                    \

@@ -16,9 +16,9 @@ typedef struct co_task co_task;
 /* What a task runs: 0 or more for success, a negative errno for failure. */
 typedef int (*co_task_fn)(void *arg);
 
-#define CO_TASK_NAME_MAX    31
-#define CO_STACK_SIZE_MIN   ((size_t)16 << 10)
-#define CO_STACK_SIZE_MAX   ((size_t)1 << 30)
+#define CO_TASK_NAME_MAX  31
+#define CO_STACK_SIZE_MIN ((size_t)16 << 10)
+#define CO_STACK_SIZE_MAX ((size_t)1 << 30)
 
 typedef struct co_spawn_options {
     size_t size;       /* sizeof(co_spawn_options) */

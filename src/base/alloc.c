@@ -48,8 +48,7 @@ int co_set_allocator(const co_allocator *a)
 
     if (!a)
         a = &standard;
-    if (a->size != sizeof(*a) || !a->malloc_fn || !a->realloc_fn ||
-        !a->free_fn)
+    if (a->size != sizeof(*a) || !a->malloc_fn || !a->realloc_fn || !a->free_fn)
         return -EINVAL;
     allocator = *a;
     return 0;

@@ -19,7 +19,7 @@
 #define CO_CACHE_LINE 64
 
 /* The guard below a stack. With -fstack-clash-protection compilers probe big
- * frames every 4 KiB on x86_64 and every 64 KiB on aarch64: none can jump it. */
+ * frames every 4 KiB on x86_64, every 64 KiB on aarch64: none can jump it. */
 #if defined(__aarch64__)
 #define CO_GUARD_BYTES ((size_t)64 << 10)
 #else

@@ -55,7 +55,7 @@ void co__fiber_adopt(struct co__fiber *fiber);
 void co__fiber_leave(struct co__fiber *from, struct co__fiber *to, int dying);
 void co__fiber_arrive(struct co__fiber *self);
 
-/* The first word in a range of a stack that is not zero, or `end`. The words may
+/* The first word in a range of a stack that is not zero, or `end`. They may
  * be dead, red zones or another task's: nobody is to mind. */
 const uint64_t *co__stack_scan(const uint64_t *word, const uint64_t *end);
 

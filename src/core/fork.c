@@ -36,7 +36,8 @@ static void in_child(void)
 
 static void prepare(void)
 {
-    registered = pthread_atfork(co__slabs_lock, co__slabs_unlock, in_child) == 0;
+    registered =
+        pthread_atfork(co__slabs_lock, co__slabs_unlock, in_child) == 0;
 }
 
 int co__fork_prepare(void)

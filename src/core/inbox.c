@@ -73,8 +73,8 @@ int co_call_soon_threadsafe(co_loop *loop, co_call *call)
 
     if (!loop || !call || !call->fn)
         return -EINVAL;
-    if (__atomic_exchange_n(&call->co__state, STATE_QUEUED,
-                            __ATOMIC_ACQ_REL) != STATE_IDLE)
+    if (__atomic_exchange_n(&call->co__state, STATE_QUEUED, __ATOMIC_ACQ_REL) !=
+        STATE_IDLE)
         return -EALREADY;
     newest = atomic_load_explicit(&loop->inbox.newest, memory_order_relaxed);
     do

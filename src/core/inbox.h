@@ -16,7 +16,7 @@ struct co__inbox {
     atomic_int asleep;         /* the loop is in, or about to enter, a wait */
     atomic_int stop;           /* co_loop_stop was called */
     co_call *calls;            /* taken, oldest first; the loop's own */
-    co_call *last; /* the newest of them; valid if there are any */
+    co_call *last;             /* the newest of them; valid if there are any */
 };
 
 /* Take what was pushed into `calls`, and return whether there is any. */

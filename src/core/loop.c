@@ -63,8 +63,8 @@ static int debug_wanted(const co_loop_options *options)
 
 static int init(struct co_loop *loop, const co_loop_options *options)
 {
-    size_t stack = options->stack_size ? options->stack_size
-                                       : CO__STACK_SIZE_DEFAULT;
+    size_t stack =
+        options->stack_size ? options->stack_size : CO__STACK_SIZE_DEFAULT;
     int r = co__stack_class(stack);
 
     if (r < 0)
@@ -113,7 +113,7 @@ free_queue:
 
 co_loop *co_loop_new(const co_loop_options *options)
 {
-    static const co_loop_options defaults = { .size = sizeof(defaults) };
+    static const co_loop_options defaults = {.size = sizeof(defaults)};
     struct co_loop *loop;
     int r;
 

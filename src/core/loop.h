@@ -35,48 +35,48 @@ struct co__stack_pool;
 
 struct co_loop {
     /* What a switch touches. */
-    struct co_task *self; /* the running task, or &root */
+    struct co_task *self;   /* the running task, or &root */
     struct co_task **queue; /* ring of ready tasks; room for every task */
     uint32_t head;          /* free-running; head == tail: empty */
     uint32_t tail;
-    uint32_t mask;          /* entries - 1 */
-    int32_t slice;          /* switches until the next look at the clock */
-    int32_t budget;         /* operations until the next look at its time */
-    uint32_t looks;         /* such looks since the running task started */
+    uint32_t mask;  /* entries - 1 */
+    int32_t slice;  /* switches until the next look at the clock */
+    int32_t budget; /* operations until the next look at its time */
+    uint32_t looks; /* such looks since the running task started */
     uint32_t flags;
-    uint32_t spawned;       /* tasks so far: their ids */
-    uint64_t alive;         /* tasks that have not ended; 8 bytes wide, else
+    uint32_t spawned; /* tasks so far: their ids */
+    uint64_t alive;   /* tasks that have not ended; 8 bytes wide, else
                              * compilers pair it with `held`, and a load of the
                              * pair stalls on the store of one */
-    uint64_t held;          /* control blocks in use, ended ones too */
-    co_time now;            /* the time as of the last look */
+    uint64_t held;    /* control blocks in use, ended ones too */
+    co_time now;      /* the time as of the last look */
     struct co__stack_pool *pool;
 
     /* What a turn touches. */
-    co_time polled;         /* when the reactor was last asked */
-    co_time period;         /* when the waits for timers began to be counted */
-    uint32_t timer_waits;   /* since then */
-    uint32_t timers_fired;  /* since then */
-    int timers_dense;       /* too many in the period before */
-    co_time stint;          /* when the budget's clock was first looked at */
+    co_time polled;        /* when the reactor was last asked */
+    co_time period;        /* when the waits for timers began to be counted */
+    uint32_t timer_waits;  /* since then */
+    uint32_t timers_fired; /* since then */
+    int timers_dense;      /* too many in the period before */
+    co_time stint;         /* when the budget's clock was first looked at */
     const struct co__poller_ops *poller_ops;
     struct co__poller *poller;
     struct co__fd_table *fds;
-    struct co_task *until;   /* the run ends with this task */
-    struct co_task *caller;  /* the callback task; NULL before the first call */
-    uint32_t batch;          /* embedded: tasks left in this turn */
-    unsigned size_class;     /* of stacks, unless a spawn says otherwise */
-    co_time trimmed;         /* when warm stacks were last looked at */
-    uint32_t id;             /* in the process-wide descriptor table */
+    struct co_task *until;  /* the run ends with this task */
+    struct co_task *caller; /* the callback task; NULL before the first call */
+    uint32_t batch;         /* embedded: tasks left in this turn */
+    unsigned size_class;    /* of stacks, unless a spawn says otherwise */
+    co_time trimmed;        /* when warm stacks were last looked at */
+    uint32_t id;            /* in the process-wide descriptor table */
     int debug;
     int overflow_report;
-    atomic_int runs;         /* 1 while a thread runs it */
+    atomic_int runs; /* 1 while a thread runs it */
     int sigpipe_was_pending;
-    sigset_t old_mask;       /* the thread's, restored after a run */
+    sigset_t old_mask; /* the thread's, restored after a run */
 
     struct co__timers timers;
     struct co__inbox inbox;
-    struct co_task root;     /* the thread's own stack, while the loop runs */
+    struct co_task root; /* the thread's own stack, while the loop runs */
 };
 
 enum co__loop_flag {

@@ -33,7 +33,7 @@ static void block_sigpipe(struct co_loop *loop)
 
 static void restore_sigpipe(struct co_loop *loop)
 {
-    static const struct timespec at_once = { 0 };
+    static const struct timespec at_once = {0};
     sigset_t pipe_only;
 
     sigemptyset(&pipe_only);

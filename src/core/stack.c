@@ -173,8 +173,8 @@ static void descriptor_give(struct co__slab *slab)
 
 static uint32_t slab_stacks(const struct size_class *class, size_t stride)
 {
-    size_t count = class->slabs ? (size_t)class->slabs->count * 2
-                                : SLAB_STACKS_MIN;
+    size_t count =
+        class->slabs ? (size_t) class->slabs->count * 2 : SLAB_STACKS_MIN;
 
     if (count * stride > SLAB_BYTES_MAX)
         count = SLAB_BYTES_MAX / stride;
@@ -317,8 +317,7 @@ static CO_NOINLINE struct co_task *take_slowly(struct co__stack_pool *pool,
     return task;
 }
 
-struct co_task *co__stack_take(struct co__stack_pool *pool,
-                               unsigned size_class)
+struct co_task *co__stack_take(struct co__stack_pool *pool, unsigned size_class)
 {
     struct size_class *class = &pool->classes[size_class];
     struct co_task *task = class->warm;

@@ -22,10 +22,10 @@ struct co__slab {
     struct co__slab *next_any; /* of all in the process; never changes */
     char *base;                /* NULL: the descriptor is unused */
     size_t stride;             /* bytes a stack, its guard included */
-    int taken; /* the descriptor; under the lock of the list */
+    int taken;                 /* the descriptor; under the lock of the list */
     uint32_t count;
-    uint32_t used;             /* stacks below this index were used */
-    uint32_t *cold;            /* indexes of trimmed stacks; NULL: none yet */
+    uint32_t used;  /* stacks below this index were used */
+    uint32_t *cold; /* indexes of trimmed stacks; NULL: none yet */
     uint32_t cold_count;
     int lsan_root;
     struct co__stack_pool *pool;

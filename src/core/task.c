@@ -211,8 +211,8 @@ static CO_COLD int sleep_thread(co_time until)
 {
     struct co__chain *chain = co__chain_current();
     co_time end = until < chain->due ? until : chain->due;
-    struct timespec at = { .tv_sec = (time_t)(end / CO_SEC),
-                           .tv_nsec = (long)(end % CO_SEC) };
+    struct timespec at = {.tv_sec = (time_t)(end / CO_SEC),
+                          .tv_nsec = (long)(end % CO_SEC)};
     int r = co__chain_error(chain, co__clock_read());
 
     if (r < 0)

@@ -63,9 +63,9 @@ struct co_task {
     const char *site;
     struct co_task *next_free; /* warm list; valid while free */
     struct co__slab *slab;
-    int32_t result; /* valid when done */
+    int32_t result;  /* valid when done */
     int32_t wait_fd; /* valid while parked for a descriptor */
-    uint64_t id;    /* unique in the process, never 0 */
+    uint64_t id;     /* unique in the process, never 0 */
 
     /* What waiting with a limit touches: a cache line of its own. */
     co_time until; /* its own deadline (sleep); CO_NEVER: none */

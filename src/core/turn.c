@@ -41,8 +41,7 @@ static void wake_caller(struct co_loop *loop)
         return;
     }
     loop->self = NULL; /* nobody's child */
-    loop->caller =
-        co__spawn(loop, CO_SITE, loop->size_class, run_calls, loop);
+    loop->caller = co__spawn(loop, CO_SITE, loop->size_class, run_calls, loop);
     loop->self = self;
     if (!loop->caller) {
         /* No memory now: the calls stay, and the next turn tries again. */

@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 /* Bytes that a terminal takes after poll(2) said that it would: its buffers
- * grow by 256. Not so if it makes two of a newline, hence co__sys_reopen_tty. */
+ * grow by 256. Not if it makes two of a newline, hence co__sys_reopen_tty. */
 #define TTY_WRITE_SURE 128
 
 struct rw_op {

@@ -147,8 +147,8 @@ static int wait_ready(const struct co__here *here, struct co__fd_slot *slot,
 
 /*
  * Which directions are ready. Of our own descriptors it is often known: an
- * event that nobody has acted upon says yes, a drained stream no. Else readiness
- * as we remember it may be out of date, and the kernel decides.
+ * event that nobody has acted upon says yes, a drained stream no. Otherwise
+ * what we remember may be out of date, and the kernel decides.
  */
 static int ready_now(const struct co__fd_slot *slot, int fd, int directions)
 {

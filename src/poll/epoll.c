@@ -34,8 +34,8 @@ static uint64_t token(int fd, uint32_t gen)
 
 static int epoll_open(struct co_loop *loop, struct co__poller **out)
 {
-    struct epoll_event event = { .events = EPOLLIN | EPOLLET,
-                                 .data.u64 = WAKE_TOKEN };
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET,
+                                .data.u64 = WAKE_TOKEN};
     struct co__poller *poller = co__alloc_zero(sizeof(*poller));
     int r;
 
@@ -76,8 +76,7 @@ static void epoll_close(struct co__poller *poller)
 
 static int epoll_watch(struct co__poller *poller, int fd, uint32_t gen)
 {
-    struct epoll_event event = { .events = WATCHED,
-                                 .data.u64 = token(fd, gen) };
+    struct epoll_event event = {.events = WATCHED, .data.u64 = token(fd, gen)};
 
     return epoll_ctl(poller->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno
                                                                       : 0;
@@ -86,8 +85,8 @@ static int epoll_watch(struct co__poller *poller, int fd, uint32_t gen)
 static int epoll_arm(struct co__poller *poller, int fd, uint32_t gen,
                      uint32_t mask)
 {
-    struct epoll_event event = { .events = EPOLLONESHOT,
-                                 .data.u64 = token(fd, gen) };
+    struct epoll_event event = {.events = EPOLLONESHOT,
+                                .data.u64 = token(fd, gen)};
 
     if (mask & CO__POLL_IN)
         event.events |= EPOLLIN | EPOLLRDHUP;
@@ -103,7 +102,7 @@ static int epoll_arm(struct co__poller *poller, int fd, uint32_t gen,
 
 static void epoll_unwatch(struct co__poller *poller, int fd)
 {
-    struct epoll_event unused = { 0 };
+    struct epoll_event unused = {0};
 
     epoll_ctl(poller->epoll_fd, EPOLL_CTL_DEL, fd, &unused);
 }
@@ -130,8 +129,7 @@ static uint32_t mask_of(uint32_t events)
 }
 
 /* epoll_wait(2) with the precision that the kernel has. */
-static int wait_events(struct co__poller *poller, co_time now,
-                       co_time deadline)
+static int wait_events(struct co__poller *poller, co_time now, co_time deadline)
 {
     co_time left = deadline - now;
     struct timespec ts;
@@ -172,8 +170,8 @@ static int epoll_poll(struct co__poller *poller, co_time now, co_time deadline)
                 continue;
             continue;
         }
-        co__fd_ready(poller->loop, (int)(uint32_t)data,
-                     (uint32_t)(data >> 32), mask_of(event->events));
+        co__fd_ready(poller->loop, (int)(uint32_t)data, (uint32_t)(data >> 32),
+                     mask_of(event->events));
         reported++;
     }
     return reported;

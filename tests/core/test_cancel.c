@@ -312,6 +312,26 @@ CO_TASK_TEST(shielded_sleeper_keeps_its_deadline_under_a_cancel)
     ck_assert_int_eq(co_test_clock_elapsed(), CO_SEC);
 }
 
+static int sleep_and_yield(void *first)
+{
+    *(int *)first = co_test_sleep_for_ever(NULL);
+    return co_yield_now();
+}
+
+/* The wait's result stays with the wait. */
+CO_TASK_TEST(yield_after_a_wait_that_failed_succeeds)
+{
+    int first = 0;
+    co_task *task = co_test_spawn(sleep_and_yield, &first);
+
+    co_test_yield();
+    ck_assert_int_eq(co_cancel(task), 1);
+    ck_assert_int_eq(co_uncancel(task), 0);
+    co_test_yield();
+    ck_assert_int_eq(first, -ECANCELED);
+    ck_assert_int_eq(co_test_result(task), 0);
+}
+
 /* ---- in one turn with the wake ------------------------------------------- */
 
 static int park(void *unused)
@@ -350,7 +370,7 @@ static int sleep_and_sleep(void *second)
     return r;
 }
 
-/* A and B wake by their timers in one turn; A, first in the queue, cancels B. */
+/* A and B wake by their timers in one turn; A, the first, cancels B. */
 static int sleep_then_cancel(void *other)
 {
     ck_assert_int_eq(co_sleep(CO_MS), 0);
@@ -455,6 +475,7 @@ static Suite *suite(void)
     tcase_add_test(tc, cancel_taken_back_within_a_shield_was_none);
     tcase_add_test(tc, cancel_before_a_shield_waits_for_its_end);
     tcase_add_test(tc, shielded_sleeper_keeps_its_deadline_under_a_cancel);
+    tcase_add_test(tc, yield_after_a_wait_that_failed_succeeds);
     tcase_add_test(tc, value_granted_before_a_cancel_is_kept);
     tcase_add_test(tc, nothing_is_granted_after_a_cancel);
     tcase_add_test(tc, sleeper_that_was_woken_before_a_cancel_has_slept);

@@ -118,6 +118,21 @@ CO_TASK_TEST(call_from_outside_is_not_starved_by_tasks_that_yield)
     ck_assert_int_le(co_now() - before, LATE_MAX + 2 * CO_US);
 }
 
+/* Though no time passes: the flag is enough. */
+CO_TASK_TEST(call_from_outside_is_made_within_61_switches)
+{
+    co_call call = {.fn = stop_running};
+    int switches = 0;
+
+    running = 1;
+    ck_assert_int_eq(co_call_soon_threadsafe(co_loop_running(), &call), 0);
+    while (running && switches < 10000) {
+        co_test_yield();
+        switches++;
+    }
+    ck_assert_int_le(switches, CO__SLICE + 1);
+}
+
 /* A look at the clock is cheap, asking the kernel is not. */
 CO_TASK_TEST(reactor_is_asked_once_a_period_and_not_at_each_look)
 {
@@ -290,6 +305,7 @@ static Suite *suite(void)
     tcase_add_test(tc, timer_is_not_starved_by_a_task_that_yields_alone);
     tcase_add_test(tc, timer_is_not_starved_by_a_pair_that_yields);
     tcase_add_test(tc, call_from_outside_is_not_starved_by_tasks_that_yield);
+    tcase_add_test(tc, call_from_outside_is_made_within_61_switches);
     tcase_add_test(tc, reactor_is_asked_once_a_period_and_not_at_each_look);
     tcase_add_test(tc, clock_is_looked_at_every_61_switches);
     tcase_add_test(tc, task_gives_way_after_128_operations);

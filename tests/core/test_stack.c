@@ -572,6 +572,14 @@ START_TEST(slab_descriptors_are_used_again)
 }
 END_TEST
 
+static int mapped(void *address)
+{
+    uintptr_t page = (uintptr_t)address & ~(uintptr_t)(page_bytes() - 1);
+    unsigned char in_memory;
+
+    return mincore((void *)page, page_bytes(), &in_memory) == 0;
+}
+
 static void *stacks_of_a_thread(void *address)
 {
     co_test_in_task(spawn_and_trim);
@@ -591,6 +599,7 @@ START_TEST(thread_that_ends_leaves_no_stacks)
         ck_assert_int_eq(pthread_join(thread, NULL), 0);
         ck_assert_ptr_nonnull(address);
         ck_assert_ptr_null(co__stack_owner(address, &in_guard));
+        ck_assert(!mapped(address));
     }
 }
 END_TEST
@@ -728,6 +737,52 @@ START_TEST(no_memory_at_any_request_is_survived)
 }
 END_TEST
 
+static void spawn_without_address_space(void)
+{
+    co_spawn_options options = {.size = sizeof(options),
+                                .stack_size = CO_STACK_SIZE_MAX};
+    co_stack_stats before = stats_now(), after;
+    long held = 0;
+
+    for (int i = 0; i < 20; i++) {
+        /* The slab's descriptor, and then its one stack. */
+        co__fault_after(i ? 1 : 2);
+        errno = 0;
+        ck_assert_ptr_null(co_spawn_with(&options, co_test_return, NULL));
+        ck_assert_int_eq(errno, ENOMEM);
+        if (!i)
+            held = outstanding;
+        ck_assert_int_eq(outstanding, held);
+    }
+    co__fault_after(0);
+    after = stats_now();
+    ck_assert_uint_eq(after.in_use, before.in_use);
+    ck_assert_uint_eq(after.slab_count, before.slab_count);
+    ck_assert_uint_eq(after.slab_bytes, before.slab_bytes);
+}
+
+static void *refuse_on_a_thread(void *unused)
+{
+    co_test_in_task(spawn_without_address_space);
+    return unused;
+}
+
+START_TEST(slab_that_cannot_be_mapped_leaves_nothing_behind)
+{
+    co_allocator counting = {.size = sizeof(counting),
+                             .malloc_fn = count_malloc,
+                             .realloc_fn = count_realloc,
+                             .free_fn = count_free};
+    pthread_t thread;
+
+    ck_assert_int_eq(co_set_allocator(&counting), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, refuse_on_a_thread, NULL),
+                     0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(co_set_allocator(NULL), 0);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("core/stack");
@@ -758,6 +813,7 @@ static Suite *suite(void)
     if (!CO_TEST_SLOW)
         tcase_add_test(tc, slab_descriptors_are_used_again);
     tcase_add_test(tc, thread_that_ends_leaves_no_stacks);
+    tcase_add_test(tc, slab_that_cannot_be_mapped_leaves_nothing_behind);
     tcase_add_test(tc, no_memory_at_any_request_is_survived);
     suite_add_tcase(s, tc);
     return s;

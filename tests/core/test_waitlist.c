@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The list that everything waits in, alone and with tasks: first come, first
- * served, unlinked on every way out, nothing granted to who will not take it. */
+ * served, unlinked on each way out, nothing granted to who does not take it. */
 #include "core/waitlist.h"
 
 #include "core/sched.h"

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- pairs: what is written to [1] is read from [0] ----------------------- */
+/* ---- pairs: what is written to [1] is read from [0] ---------------------- */
 
 typedef void pair_fn(int fds[2]);
 
@@ -99,7 +99,7 @@ static inline int renumber(int fd, int number)
     return number;
 }
 
-/* ---- tasks ---------------------------------------------------------------- */
+/* ---- tasks --------------------------------------------------------------- */
 
 /* One call in a task of its own. */
 struct call {
@@ -201,7 +201,7 @@ static inline void wake_by_event(const struct call *call)
         collect_events();
 }
 
-/* ---- without Coppice ------------------------------------------------------ */
+/* ---- without Coppice ----------------------------------------------------- */
 
 static inline void wait_readable(int fd)
 {
