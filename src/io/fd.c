@@ -21,6 +21,7 @@
 #include "io/io.h"
 #include "io/sys.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -79,6 +80,27 @@ static size_t write_sure(int fd, mode_t mode)
     return S_ISCHR(mode) && isatty(fd) ? TTY_WRITE_SURE : SIZE_MAX;
 }
 
+/* What a try says if poll(2) says "not ready": that is what it says of the wrong
+ * end of a pipe, too, for ever. */
+static ssize_t not_ready(int fd, int wrong_mode)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0)
+        return -errno;
+    return (flags & O_ACCMODE) == wrong_mode ? -EBADF : -EAGAIN;
+}
+
+/* So many of the buffers, from the first on, are not more bytes than `sure`. */
+static int count_sure(const struct iovec *iov, int count, size_t sure)
+{
+    int n = 0;
+
+    while (n < count && iov[n].iov_len <= sure)
+        sure -= iov[n++].iov_len;
+    return n;
+}
+
 /* The plain calls, without blocking. */
 static ssize_t poll_and_read(int fd, const struct iovec *iov, int count)
 {
@@ -86,7 +108,7 @@ static ssize_t poll_and_read(int fd, const struct iovec *iov, int count)
     int r = is_file(fd, &mode) ? 1 : co__fd_poll(fd, CO_READABLE);
 
     if (r <= 0)
-        return r < 0 ? r : -EAGAIN;
+        return r < 0 ? r : not_ready(fd, O_WRONLY);
     return plain_readv(fd, iov, count);
 }
 
@@ -99,22 +121,20 @@ static ssize_t poll_and_write(int fd, const struct iovec *iov, int count)
     int r = is_file(fd, &mode) ? 1 : co__fd_poll(fd, CO_WRITABLE);
 
     if (r <= 0)
-        return r < 0 ? r : -EAGAIN;
+        return r < 0 ? r : not_ready(fd, O_RDONLY);
     if (S_ISCHR(mode) && (r = co__sys_reopen_tty(fd)) >= 0) {
         n = plain_writev(r, iov, count);
         close(r);
         return n;
     }
     sure = write_sure(fd, mode);
-    for (; sure != SIZE_MAX && count; iov++, count--) {
-        if (!iov->iov_len)
-            continue;
-        part = *iov;
-        if (part.iov_len > sure)
-            part.iov_len = sure;
-        return plain_writev(fd, &part, 1);
-    }
-    return plain_writev(fd, iov, count);
+    while (count && !iov->iov_len)
+        iov++, count--;
+    if (!count || iov->iov_len <= sure)
+        return plain_writev(fd, iov, count_sure(iov, count, sure));
+    part = *iov;
+    part.iov_len = sure;
+    return plain_writev(fd, &part, 1);
 }
 
 static CO_NOINLINE ssize_t foreign_readv(int fd, const struct iovec *iov,
