@@ -151,11 +151,15 @@ CO_TASK_TEST(peek_with_an_offset_does_not_hide_data)
     char buffer[8];
     int offset = 3;
     int fds[2];
+    int r;
 
     unix_pair(fds);
-    ck_assert_int_eq(setsockopt(fds[0], SOL_SOCKET, SO_PEEK_OFF, &offset,
-                                sizeof(offset)),
-                     0);
+    r = setsockopt(fds[0], SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset));
+    if (r < 0 && errno == ENOPROTOOPT) {
+        close_pair(fds); /* qemu's user mode does not know the option */
+        return;
+    }
+    ck_assert_int_eq(r, 0);
     ck_assert_int_eq(co_write(fds[1], "abc", 3), 3);
     ck_assert_int_eq(co_recv(fds[0], buffer, 8, MSG_PEEK | MSG_DONTWAIT),
                      -EAGAIN);
