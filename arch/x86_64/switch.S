@@ -33,7 +33,7 @@
 #include "arch/asm.h"
 #include "arch/x86_64/frame.h"
 
-/* Push a frame; the rules for the unwinder follow. (No $ in a macro: Mach-O would
+/* Push a frame; the unwinder's rules follow. (No $ in a macro: Mach-O would
  * take $8 for an argument.) */
 .macro save_frame
     push    %rbp
