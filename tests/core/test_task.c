@@ -187,6 +187,22 @@ CO_TASK_TEST(order_survives_the_growth_of_the_queue)
         ck_assert_int_eq(co_test_result(task[i]), -ECANCELED);
 }
 
+/* All of them are ready and none runs: the queue is as full as it gets. */
+START_TEST(queue_has_room_for_all_tasks_of_a_loop_that_does_not_run)
+{
+    for (int count = 60; count <= 260; count += 1 + (count > 70) * 60) {
+        co_loop *loop = co_loop_new(NULL);
+
+        ck_assert_ptr_nonnull(loop);
+        for (int i = 0; i < count; i++)
+            ck_assert_ptr_nonnull(co_loop_spawn(loop, co_test_return, NULL));
+        ck_assert_uint_eq(co_loop_task_count(loop), (size_t)count);
+        ck_assert_int_eq(co_loop_turn(loop, 0), 0);
+        co_loop_free(loop);
+    }
+}
+END_TEST
+
 static int spawn_a_chain(void *depth)
 {
     intptr_t left = (intptr_t)depth;
@@ -820,6 +836,8 @@ static Suite *suite(void)
     tcase_add_test(tc, null_options_mean_all_defaults);
     tcase_add_test(tc, task_spawned_detached_has_no_handle_to_join);
     tcase_add_test(tc, order_survives_the_growth_of_the_queue);
+    tcase_add_test(tc,
+                   queue_has_room_for_all_tasks_of_a_loop_that_does_not_run);
     tcase_add_test(tc, tasks_spawn_and_join_tasks);
     tcase_add_test(tc, join_of_a_task_that_has_ended_returns_its_result);
     tcase_add_test(tc, join_waits_for_a_task_that_has_not_ended);
