@@ -67,8 +67,9 @@ CO_API void co_loop_free(co_loop *loop);
  * tasks stay for the next run.
  *
  * Returns 0 with *result set as for co_run_with, or -EINVAL, -EDEADLK (a loop
- * runs on this thread, or this one runs on another), -ENOMEM, or -EINTR
- * (co_loop_stop came first: the task goes on in the next run, detached).
+ * runs on this thread, or this one runs on another), -EPERM (it has tasks, and
+ * another thread ran it last: a started task never changes thread), -ENOMEM, or
+ * -EINTR (co_loop_stop came first: the task goes on in the next run, detached).
  */
 #define co_loop_run_until(loop, fn, arg, result)                               \
     co_loop_run_until_at(CO_SITE, (loop), (fn), (arg), (result))
@@ -76,7 +77,7 @@ CO_API CO_MUST_CHECK int co_loop_run_until_at(const char *site, co_loop *loop,
                                               co_task_fn fn, void *arg,
                                               int *result);
 
-/* Run a loop until co_loop_stop. Returns 0, or -EINVAL, -EDEADLK. */
+/* Run a loop until co_loop_stop. Returns 0, or the errors above but -EINTR. */
 CO_API CO_MUST_CHECK int co_loop_run_forever(co_loop *loop);
 
 /*
@@ -132,8 +133,7 @@ CO_API int co_call_soon_threadsafe(co_loop *loop, co_call *call);
  * once. The descriptor belongs to the loop.
  *
  * Returns the descriptor or -EINVAL; the time; and for the turn how many tasks
- * the loop still has, or -EINVAL, -EDEADLK (a loop runs on this thread, or this
- * one on another).
+ * the loop still has, or -EINVAL, or -EDEADLK, -EPERM, -ENOMEM as above.
  */
 CO_API int co_loop_fd(const co_loop *loop);
 CO_API co_time co_loop_next_deadline(const co_loop *loop);

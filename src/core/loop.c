@@ -26,7 +26,7 @@ int co__queue_grow(struct co_loop *loop)
 
     if (!queue)
         return -ENOMEM;
-    for (uint32_t i = 0; i < length; i++)
+    for (uint32_t i = 0; loop->queue && i < length; i++)
         queue[i] = loop->queue[(loop->head + i) & loop->mask];
     co__free(loop->queue);
     loop->queue = queue;
@@ -151,7 +151,8 @@ void co_loop_free(co_loop *loop)
             r = co__run_begin(loop);
         }
         if (r < 0)
-            co__die("co_loop_free of a loop with tasks while another runs");
+            co__die("co_loop_free of a loop with tasks, while another runs or "
+                    "on another thread than theirs");
         co__run_drain(loop);
         co__run_end(loop);
     }

@@ -14,6 +14,7 @@
 #include "core/task.h"
 #include "core/timer.h"
 
+#include <pthread.h>
 #include <signal.h>
 
 /* Switches between two looks at the clock, and how long without a poll. */
@@ -71,6 +72,8 @@ struct co_loop {
     int debug;
     int overflow_report;
     atomic_int runs; /* 1 while a thread runs it */
+    int has_run;     /* `thread` is the one that ran it last */
+    pthread_t thread;
     int sigpipe_was_pending;
     sigset_t old_mask; /* the thread's, restored after a run */
 

@@ -52,13 +52,19 @@ int co__run_begin(struct co_loop *loop)
 
     if (co__loop || !atomic_compare_exchange_strong(&loop->runs, &idle, 1))
         return -EDEADLK;
-    if (loop->overflow_report) {
+    /* A started task never changes thread. */
+    r = loop->held && loop->has_run &&
+                !pthread_equal(loop->thread, pthread_self())
+            ? -EPERM
+            : 0;
+    if (r == 0 && loop->overflow_report)
         r = co__overflow_enter();
-        if (r < 0) {
-            atomic_store(&loop->runs, 0);
-            return r;
-        }
+    if (r < 0) {
+        atomic_store(&loop->runs, 0);
+        return r;
     }
+    loop->thread = pthread_self();
+    loop->has_run = 1;
     block_sigpipe(loop);
     co__fiber_adopt(&loop->root.fiber);
     co__inbox_awake(&loop->inbox);

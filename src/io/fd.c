@@ -80,8 +80,8 @@ static size_t write_sure(int fd, mode_t mode)
     return S_ISCHR(mode) && isatty(fd) ? TTY_WRITE_SURE : SIZE_MAX;
 }
 
-/* What a try says if poll(2) says "not ready": that is what it says of the wrong
- * end of a pipe, too, for ever. */
+/* What a try says if poll(2) says "not ready": it says that of the wrong end of
+ * a pipe, too, for ever. */
 static ssize_t not_ready(int fd, int wrong_mode)
 {
     int flags = fcntl(fd, F_GETFL);

@@ -362,6 +362,33 @@ START_TEST(a_loop_can_be_run_by_another_thread_than_its_makers)
 }
 END_TEST
 
+static int nap(void *arg)
+{
+    (void)arg;
+    return co_sleep_until(CO_NEVER);
+}
+
+static int spawn_nap(void *arg)
+{
+    (void)arg;
+    ck_assert_ptr_nonnull(co_spawn(nap, NULL));
+    return co_yield_now();
+}
+
+START_TEST(started_task_keeps_its_loop_on_its_thread)
+{
+    pthread_t thread;
+    int result = 0;
+
+    ck_assert_int_eq(co_loop_run_until(the_loop, spawn_nap, NULL, NULL), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, run_elsewhere, &result), 0);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(result, -1);
+    ck_assert_int_eq(co_loop_run_until(the_loop, seven, NULL, &result), 0);
+    ck_assert_int_eq(result, 7);
+}
+END_TEST
+
 /* ---- spawning from outside ----------------------------------------------- */
 
 START_TEST(what_is_spawned_before_a_run_runs_in_it)
@@ -792,6 +819,7 @@ static Suite *suite(void)
     tcase_add_test(tc, one_thread_runs_one_loop_at_a_time);
     tcase_add_test(tc, one_loop_runs_on_one_thread_at_a_time);
     tcase_add_test(tc, a_loop_can_be_run_by_another_thread_than_its_makers);
+    tcase_add_test(tc, started_task_keeps_its_loop_on_its_thread);
 
     tc = case_of(s, "running");
     tcase_add_checked_fixture(tc, virtual_on, virtual_off);
