@@ -74,7 +74,7 @@ static int sleep_for_ever(void *arg)
     return r;
 }
 
-static int nap(void *arg)
+static int nap_for_ever(void *arg)
 {
     return co_sleep(*(co_time *)arg);
 }
@@ -371,7 +371,7 @@ static int nap(void *arg)
 static int spawn_nap(void *arg)
 {
     (void)arg;
-    ck_assert_ptr_nonnull(co_spawn(nap, NULL));
+    ck_assert_ptr_nonnull(co_spawn(nap_for_ever, NULL));
     return co_yield_now();
 }
 
