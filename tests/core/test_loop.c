@@ -74,7 +74,7 @@ static int sleep_for_ever(void *arg)
     return r;
 }
 
-static int nap_for_ever(void *arg)
+static int nap(void *arg)
 {
     return co_sleep(*(co_time *)arg);
 }
@@ -362,7 +362,7 @@ START_TEST(a_loop_can_be_run_by_another_thread_than_its_makers)
 }
 END_TEST
 
-static int nap(void *arg)
+static int nap_for_ever(void *arg)
 {
     (void)arg;
     return co_sleep_until(CO_NEVER);
