@@ -85,7 +85,8 @@ CO_API co_task *co_self(void);
 CO_API int co_yield_now(void);
 
 /*
- * Sleep for ns nanoseconds, never less; 0 or less gives way as co_yield_now
+ * Sleep for ns nanoseconds, never less, and no more than a millisecond longer
+ * for the sake of timers at the same time; 0 or less gives way as co_yield_now
  * does. Outside a task the thread sleeps.
  *
  * Suspends: always. Thread-safe: yes.

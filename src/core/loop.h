@@ -25,11 +25,10 @@
 #define CO__BUDGET_LOOK 16
 #define CO__BUDGET_TIME (100 * CO_US)
 
-/* Timers are exact while no more than DENSE fire, and no more than WAITS waits
- * end for them, in a period; beyond that they are up to a period late. */
+/* Timers are exact while no more than DENSE fire in a period; beyond that they
+ * are up to a period late. */
 #define CO__TIMER_PERIOD CO_MS
-#define CO__TIMER_WAITS  2
-#define CO__TIMER_DENSE  8
+#define CO__TIMER_DENSE  16
 
 struct co__fd_table;
 struct co__stack_pool;
@@ -55,8 +54,7 @@ struct co_loop {
 
     /* What a turn touches. */
     co_time polled;        /* when the reactor was last asked */
-    co_time period;        /* when the waits for timers began to be counted */
-    uint32_t timer_waits;  /* since then */
+    co_time period;        /* when timers began to be counted */
     uint32_t timers_fired; /* since then */
     int timers_dense;      /* too many in the period before */
     co_time stint;         /* when the budget's clock was first looked at */

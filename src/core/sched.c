@@ -335,6 +335,7 @@ int co__enter_slow(struct co_loop *loop, struct co_task *task)
 CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
 {
     struct co_task *to;
+    int unclaimed;
 
     if (CO_UNLIKELY(task->chain.top != NULL))
         co__die("task \"%s\" (%s) returned from inside a scope", task->name,
@@ -343,16 +344,17 @@ CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
         co__timer_cancel(&loop->timers, &task->timer);
     loop->alive--;
     task->state = CO__TASK_DONE;
+    unclaimed = !task->joiner && task->flags & CO__FLAG_DETACHED;
     if (task->joiner)
         co__wake(task->joiner, 0);
-    else if (task->flags & CO__FLAG_DETACHED)
-        co__task_free(task); /* nobody takes the stack before we have left it */
     if (CO_UNLIKELY(task == loop->until)) {
         loop->until = NULL;
         loop->flags |= CO__LOOP_LEAVE;
         return &loop->root;
     }
     to = next(loop);
+    if (unclaimed)
+        co__task_free(task); /* nobody takes the stack before we have left it */
     return to ? to : &loop->root;
 }
 

@@ -55,9 +55,10 @@ static void wake_caller(struct co_loop *loop)
 
 /*
  * When a wait for the next timer ends. Each wait that ends for a timer costs
- * two context switches of the kernel's, several times the work itself. So where
- * timers are dense all waits, and elsewhere all but the first few, last until
- * the millisecond is over. What is due by then is made ready in its order.
+ * two context switches of the kernel's, several times the work itself. So while
+ * timers are so dense that each wait would end for several anyway (the kernel's
+ * own slack is 50 us), waits last until the millisecond is over. What is due by
+ * then is made ready in its order.
  */
 static co_time coalesce(struct co_loop *loop, co_time timer)
 {
@@ -65,11 +66,8 @@ static co_time coalesce(struct co_loop *loop, co_time timer)
         loop->period = loop->polled;
         loop->timers_dense = loop->timers_fired > CO__TIMER_DENSE;
         loop->timers_fired = 0;
-        loop->timer_waits = 0;
     }
-    if (!loop->timers_dense && loop->timer_waits++ < CO__TIMER_WAITS)
-        return timer;
-    if (timer < loop->period + CO__TIMER_PERIOD)
+    if (loop->timers_dense && timer < loop->period + CO__TIMER_PERIOD)
         return loop->period + CO__TIMER_PERIOD;
     return timer;
 }
