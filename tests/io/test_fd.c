@@ -384,7 +384,7 @@ CO_TASK_TEST(null_buffers_and_absurd_vectors_are_einval)
 CO_TASK_TEST(directory_is_eisdir)
 {
     int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    char byte;
+    char byte = 0;
 
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(co_read(fd, &byte, 1), -EISDIR);

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -18,7 +19,8 @@ static int flags_of(int fd)
 }
 
 /* Whether the thread was blocked shows in this: it counts turns meanwhile. */
-static int ticks, ticking;
+static atomic_int ticks;
+static int ticking;
 
 static int tick(void *unused)
 {
@@ -42,20 +44,21 @@ static void ticker_stop(co_task *ticker)
     ck_assert_int_gt(ticks, 0);
 }
 
-/* A thread that reads a descriptor dry, slowly. */
+/* A thread that reads a descriptor dry, once a task has got to run. */
 struct reader {
     pthread_t thread;
     int fd;
     size_t total;
 };
 
-static void *read_slowly(void *arg)
+static void *read_late(void *arg)
 {
     struct reader *reader = arg;
     char buffer[4096];
     ssize_t n;
 
-    usleep(5000);
+    while (ticks < 5)
+        usleep(100);
     while ((n = read(reader->fd, buffer, sizeof(buffer))) > 0)
         reader->total += (size_t)n;
     return NULL;
@@ -99,7 +102,7 @@ CO_TASK_TEST(large_write_to_a_blocking_pipe_does_not_block_the_thread)
 
     foreign_pipe(fds);
     reader.fd = fds[0];
-    pthread_create(&reader.thread, NULL, read_slowly, &reader);
+    pthread_create(&reader.thread, NULL, read_late, &reader);
     ck_assert_int_eq(co_write_all(fds[1], data, sizeof(data), &done), 0);
     ck_assert_uint_eq(done, sizeof(data));
     ck_assert_int_eq(co_close(fds[1]), 0);
@@ -316,7 +319,7 @@ CO_TASK_TEST(files_are_read_and_written_plainly)
 
 CO_TASK_TEST(devices_are_read_and_written)
 {
-    char buffer[64];
+    char buffer[64] = "";
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int zero = open("/dev/zero", O_RDWR | O_CLOEXEC);
     int full = open("/dev/full", O_RDWR | O_CLOEXEC);

@@ -90,6 +90,7 @@ CO_TASK_TEST(waitall_and_null_are_einval)
     struct iovec null_part = {.iov_base = NULL, .iov_len = 1};
     struct msghdr bad[] = {{.msg_iovlen = 1},
                            {.msg_iov = &null_part, .msg_iovlen = 1}};
+    static struct iovec many[IOV_MAX + 1];
     struct sockaddr_storage addr;
     char b[4] = "";
     int fds[2];
@@ -111,6 +112,7 @@ CO_TASK_TEST(waitall_and_null_are_einval)
         ck_assert_int_eq(co_recvmsg(fds[0], &bad[i], 0), -EINVAL);
         ck_assert_int_eq(co_sendmsg(fds[0], &bad[i], 0), -EINVAL);
     }
+    bad[1].msg_iov = many;
     bad[1].msg_iovlen = IOV_MAX + 1;
     ck_assert_int_eq(co_sendmsg(fds[0], &bad[1], 0), -EMSGSIZE);
     close_pair(fds);

@@ -12,6 +12,12 @@
 #include <sys/resource.h>
 #include <sys/un.h>
 
+#ifdef CO__VALGRIND
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
 static char path[64];
 
 static void path_make(void)
@@ -522,7 +528,10 @@ static Suite *suite(void)
     tcase_add_test(tc, dial_and_listen_refuse_bad_input);
     tcase_add_test(tc, acceptor_waits_for_a_connection);
     tcase_add_test(tc, cancel_neither_loses_nor_leaks_a_connection);
-    tcase_add_test(tc, out_of_descriptors_the_listener_goes_on);
+    /* Valgrind's own limit of descriptors loses the connection: it lets the
+     * kernel accept, and then closes. */
+    if (!RUNNING_ON_VALGRIND)
+        tcase_add_test(tc, out_of_descriptors_the_listener_goes_on);
     tcase_add_test(tc, accept_refuses_bad_input);
     tcase_add_test(tc, closing_a_listener_wakes_its_acceptors);
     tcase_add_test(tc, connect_waits_and_can_be_cancelled);
