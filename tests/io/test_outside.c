@@ -260,7 +260,7 @@ static void storm_start(void)
 {
     struct sigaction action = {.sa_handler = on_alarm}; /* no SA_RESTART */
     /* Not faster than valgrind can call the handler. */
-    const int us = co_test_scale(70, 5000);
+    const int us = co_test_scale(70, 2000);
     struct itimerval often = {{0, us}, {0, us}};
 
     alarms = 0;
@@ -336,7 +336,8 @@ START_TEST(signals_disturb_nothing)
         ck_assert_int_eq(s.result, 0);
         ck_assert_int_eq(memcmp(s.in, s.out, s.len), 0);
         memset(s.in, 0, s.len);
-        ck_assert_int_gt(alarms, 0);
+        if (!CO_TEST_SLOW) /* there it may be over before the first */
+            ck_assert_int_gt(alarms, 0);
         close_pair(s.fds);
     }
     free(s.out);
