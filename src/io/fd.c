@@ -278,28 +278,24 @@ static CO_COLD ssize_t read_nothing(int fd, void *buffer)
 
 ssize_t co_read(int fd, void *buffer, size_t len)
 {
-    struct rw_op rw = {
-        .op = {.attempt = try_read, .fd = fd, .direction = CO_READABLE},
-        .data = buffer};
+    struct rw_op rw = {.op = {.fd = fd}, .data = buffer};
 
     if (CO_UNLIKELY(!len))
         return read_nothing(fd, buffer);
     if (CO_UNLIKELY(!buffer))
         return -EINVAL;
     rw.op.want = rw.len = len < CO__IO_MAX ? len : CO__IO_MAX;
-    return co__io(&rw.op);
+    return co__io(&rw.op, try_read, CO_READABLE);
 }
 
 ssize_t co_write(int fd, const void *data, size_t len)
 {
-    struct rw_op rw = {
-        .op = {.attempt = try_write, .fd = fd, .direction = CO_WRITABLE},
-        .data = (void *)data};
+    struct rw_op rw = {.op = {.fd = fd}, .data = (void *)data};
 
     if (CO_UNLIKELY(len && !data))
         return -EINVAL;
     rw.op.want = rw.len = len < CO__IO_MAX ? len : CO__IO_MAX;
-    return co__io(&rw.op);
+    return co__io(&rw.op, try_write, CO_WRITABLE);
 }
 
 /* Sum up a vector: 0, or -EINVAL. */
@@ -322,30 +318,24 @@ static int vector_length(const struct iovec *iov, int count, size_t *total)
 
 ssize_t co_readv(int fd, const struct iovec *iov, int iov_count)
 {
-    struct rw_op rw = {
-        .op = {.attempt = try_readv, .fd = fd, .direction = CO_READABLE},
-        .iov = iov,
-        .iov_count = iov_count};
+    struct rw_op rw = {.op = {.fd = fd}, .iov = iov, .iov_count = iov_count};
     int r = vector_length(iov, iov_count, &rw.op.want);
 
     if (r < 0)
         return r;
     if (!rw.op.want)
         return read_nothing(fd, NULL);
-    return co__io(&rw.op);
+    return co__io(&rw.op, try_readv, CO_READABLE);
 }
 
 ssize_t co_writev(int fd, const struct iovec *iov, int iov_count)
 {
-    struct rw_op rw = {
-        .op = {.attempt = try_writev, .fd = fd, .direction = CO_WRITABLE},
-        .iov = iov,
-        .iov_count = iov_count};
+    struct rw_op rw = {.op = {.fd = fd}, .iov = iov, .iov_count = iov_count};
     int r = vector_length(iov, iov_count, &rw.op.want);
 
     if (r < 0)
         return r;
-    return co__io(&rw.op);
+    return co__io(&rw.op, try_writev, CO_WRITABLE);
 }
 
 int co_read_full(int fd, void *buffer, size_t len, size_t *done)

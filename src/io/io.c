@@ -95,7 +95,7 @@ CO_NOINLINE ssize_t co__io_wait(const struct co__here *here, struct co__op *op)
 
         if (first && (blind || slot->ready & op->direction)) {
             n = op->attempt(op, slot->flags);
-            co__io_tried(slot, op, n);
+            co__io_tried(slot, op, op->direction, n);
             if (n != -EAGAIN)
                 break;
         }

@@ -22,13 +22,16 @@ enum co__op_mode {
     CO__OP_BACKOFF = 1u << 2, /* no event follows -EAGAIN: look again later */
 };
 
+/*
+ * One try that does not wait, whoever owns the descriptor. `care` is what is
+ * known of it: CO__FD_OWN, CO__FD_SOCKET, CO__FD_DRAIN. Returns a count, or a
+ * negative errno; never -EINTR.
+ */
+struct co__op;
+typedef ssize_t co__attempt_fn(struct co__op *op, unsigned care);
+
 struct co__op {
-    /*
-     * One try that does not wait, whoever owns the descriptor. `care` is what
-     * is known of it: CO__FD_OWN, CO__FD_SOCKET. Returns a count, or a negative
-     * errno; never -EINTR.
-     */
-    ssize_t (*attempt)(struct co__op *op, unsigned care);
+    co__attempt_fn *attempt;
     int fd;
     int direction; /* CO_READABLE or CO_WRITABLE */
     unsigned mode;
@@ -59,29 +62,33 @@ int co__fd_poll(int fd, int directions);
 
 /* Note in the slot what a try has shown. */
 CO_INLINE void co__io_tried(struct co__fd_slot *slot, const struct co__op *op,
-                            ssize_t n)
+                            int direction, ssize_t n)
 {
     slot->ready &= (uint8_t)~CO__FD_FRESH(op->direction);
     if (n == -EAGAIN) {
         if (!(op->mode & (CO__OP_ASIDE | CO__OP_BACKOFF)))
-            slot->ready &= (uint8_t)~op->direction;
+            slot->ready &= (uint8_t)~direction;
     } else if (n > 0 && (size_t)n < op->want && slot->flags & CO__FD_DRAIN &&
                !slot->sticky) {
-        slot->ready &= (uint8_t)~op->direction;
+        slot->ready &= (uint8_t)~direction;
     }
 }
 
 /*
- * The operation, with `attempt` inlined for the usual case: an own descriptor
- * that is ready, and nobody in line.
+ * The whole operation. `attempt` and `direction` are constants of each call, so
+ * that the try is inlined for the usual case: an own descriptor that is ready,
+ * and nobody in line. The rest of *op is filled in by the caller.
  */
-CO_INLINE ssize_t co__io(struct co__op *op)
+CO_INLINE ssize_t co__io(struct co__op *op, co__attempt_fn *attempt,
+                         int direction)
 {
     struct co__here here;
     struct co__fd_slot *slot;
     ssize_t n;
     int r;
 
+    op->attempt = attempt;
+    op->direction = direction;
     if (!co__here(&here))
         return co__io_block(op);
     r = co__enter(here.loop, here.task);
@@ -89,10 +96,10 @@ CO_INLINE ssize_t co__io(struct co__op *op)
         return r;
     slot = co__fd_find(here.loop, op->fd);
     if (CO_LIKELY(slot && slot->flags & CO__FD_OWN && co__fd_current(slot) &&
-                  slot->ready & op->direction &&
-                  co__waitlist_empty(co__fd_waiters(slot, op->direction)))) {
-        n = op->attempt(op, slot->flags);
-        co__io_tried(slot, op, n);
+                  slot->ready & direction &&
+                  co__waitlist_empty(co__fd_waiters(slot, direction)))) {
+        n = attempt(op, slot->flags);
+        co__io_tried(slot, op, direction, n);
         if (CO_LIKELY(n != -EAGAIN))
             return n;
     }

@@ -27,7 +27,8 @@ struct msg_op {
 #define QUEUE_FLAGS (MSG_OOB | MSG_ERRQUEUE)
 
 /* What the flags of the call mean for the mechanism. 0, or -EINVAL. */
-CO_INLINE int apply_flags(struct msg_op *m, int flags, size_t len)
+CO_INLINE int apply_flags(struct msg_op *m, int direction, int flags,
+                          size_t len)
 {
     if (CO_LIKELY(!flags)) {
         m->op.want = len;
@@ -37,7 +38,7 @@ CO_INLINE int apply_flags(struct msg_op *m, int flags, size_t len)
         m->op.want = flags & ~PLAIN_FLAGS ? 0 : len;
         if (flags & MSG_DONTWAIT)
             m->op.mode |= CO__OP_NOWAIT;
-        if (m->op.direction == CO_READABLE) {
+        if (direction == CO_READABLE) {
             if (flags & QUEUE_FLAGS)
                 m->op.mode |= CO__OP_NOWAIT | CO__OP_ASIDE;
             else if (flags & MSG_PEEK)
@@ -45,7 +46,7 @@ CO_INLINE int apply_flags(struct msg_op *m, int flags, size_t len)
         }
     }
     m->flags = flags | MSG_DONTWAIT;
-    if (m->op.direction == CO_WRITABLE)
+    if (direction == CO_WRITABLE)
         m->flags |= MSG_NOSIGNAL;
     return 0;
 }
@@ -137,60 +138,54 @@ static ssize_t try_sendmsg(struct co__op *op, unsigned care)
 
 ssize_t co_recv(int fd, void *buffer, size_t len, int flags)
 {
-    struct msg_op m = {
-        .op = {.attempt = try_recv, .fd = fd, .direction = CO_READABLE},
-        .data = buffer};
+    struct msg_op m = {.op = {.fd = fd}, .data = buffer};
 
     m.len = len < CO__IO_MAX ? len : CO__IO_MAX;
-    if (CO_UNLIKELY((len && !buffer) || apply_flags(&m, flags, m.len) < 0))
+    if (CO_UNLIKELY((len && !buffer) ||
+                    apply_flags(&m, CO_READABLE, flags, m.len) < 0))
         return -EINVAL;
-    return co__io(&m.op);
+    return co__io(&m.op, try_recv, CO_READABLE);
 }
 
 ssize_t co_send(int fd, const void *data, size_t len, int flags)
 {
-    struct msg_op m = {
-        .op = {.attempt = try_send, .fd = fd, .direction = CO_WRITABLE},
-        .data = (void *)data};
+    struct msg_op m = {.op = {.fd = fd}, .data = (void *)data};
 
     m.len = len < CO__IO_MAX ? len : CO__IO_MAX;
-    if (CO_UNLIKELY((len && !data) || apply_flags(&m, flags, m.len) < 0))
+    if (CO_UNLIKELY((len && !data) ||
+                    apply_flags(&m, CO_WRITABLE, flags, m.len) < 0))
         return -EINVAL;
-    return co__io(&m.op);
+    return co__io(&m.op, try_send, CO_WRITABLE);
 }
 
 ssize_t co_recvfrom(int fd, void *buffer, size_t len, int flags,
                     struct sockaddr *addr, socklen_t *addr_len)
 {
-    struct msg_op m = {
-        .op = {.attempt = try_recvfrom, .fd = fd, .direction = CO_READABLE},
-        .data = buffer,
-        .addr = addr,
-        .addr_len = addr ? addr_len : NULL};
+    struct msg_op m = {.op = {.fd = fd},
+                       .data = buffer,
+                       .addr = addr,
+                       .addr_len = addr ? addr_len : NULL};
 
     m.len = len < CO__IO_MAX ? len : CO__IO_MAX;
     if ((len && !buffer) || (addr && !addr_len) ||
-        apply_flags(&m, flags, m.len) < 0)
+        apply_flags(&m, CO_READABLE, flags, m.len) < 0)
         return -EINVAL;
-    return co__io(&m.op);
+    return co__io(&m.op, try_recvfrom, CO_READABLE);
 }
 
 ssize_t co_sendto(int fd, const void *data, size_t len, int flags,
                   const struct sockaddr *addr, socklen_t addr_len)
 {
-    struct msg_op m = {.op = {.attempt = try_sendto,
-                              .fd = fd,
-                              .direction = CO_WRITABLE,
-                              .mode = mode_towards(addr, addr_len)},
+    struct msg_op m = {.op = {.fd = fd, .mode = mode_towards(addr, addr_len)},
                        .data = (void *)data,
                        .addr = (struct sockaddr *)addr,
                        .addr_size = addr_len};
 
     m.len = len < CO__IO_MAX ? len : CO__IO_MAX;
     if ((len && !data) || (addr_len && !addr) ||
-        apply_flags(&m, flags, m.len) < 0)
+        apply_flags(&m, CO_WRITABLE, flags, m.len) < 0)
         return -EINVAL;
-    return co__io(&m.op);
+    return co__io(&m.op, try_sendto, CO_WRITABLE);
 }
 
 /* The bytes that a message has room for; 0, or -EINVAL. What the kernel
@@ -218,25 +213,23 @@ static int message_length(const struct msghdr *message, size_t *total)
 
 ssize_t co_recvmsg(int fd, struct msghdr *message, int flags)
 {
-    struct msg_op m = {
-        .op = {.attempt = try_recvmsg, .fd = fd, .direction = CO_READABLE},
-        .message = message};
+    struct msg_op m = {.op = {.fd = fd}, .message = message};
     size_t len;
 
-    if (message_length(message, &len) < 0 || apply_flags(&m, flags, len) < 0)
+    if (message_length(message, &len) < 0 ||
+        apply_flags(&m, CO_READABLE, flags, len) < 0)
         return -EINVAL;
-    return co__io(&m.op);
+    return co__io(&m.op, try_recvmsg, CO_READABLE);
 }
 
 ssize_t co_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    struct msg_op m = {
-        .op = {.attempt = try_sendmsg, .fd = fd, .direction = CO_WRITABLE},
-        .message = (struct msghdr *)message};
+    struct msg_op m = {.op = {.fd = fd}, .message = (struct msghdr *)message};
     size_t len;
 
-    if (message_length(message, &len) < 0 || apply_flags(&m, flags, len) < 0)
+    if (message_length(message, &len) < 0 ||
+        apply_flags(&m, CO_WRITABLE, flags, len) < 0)
         return -EINVAL;
     m.op.mode |= mode_towards(message->msg_name, message->msg_namelen);
-    return co__io(&m.op);
+    return co__io(&m.op, try_sendmsg, CO_WRITABLE);
 }

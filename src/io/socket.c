@@ -98,15 +98,13 @@ static ssize_t try_accept(struct co__op *op, unsigned care)
 int co_accept(int fd, struct sockaddr *addr, socklen_t *addr_len)
 {
     struct sock_op s = {
-        .op = {.attempt = try_accept, .fd = fd, .direction = CO_READABLE},
-        .addr = addr,
-        .addr_len = addr ? addr_len : NULL};
+        .op = {.fd = fd}, .addr = addr, .addr_len = addr ? addr_len : NULL};
 
     if (fd < 0)
         return -EBADF;
     if (addr && !addr_len)
         return -EINVAL;
-    return (int)co__io(&s.op);
+    return (int)co__io(&s.op, try_accept, CO_READABLE);
 }
 
 /* ---- connect ------------------------------------------------------------- */
@@ -162,10 +160,7 @@ static ssize_t try_connected(struct co__op *op, unsigned care)
 
 int co_connect(int fd, const struct sockaddr *addr, socklen_t addr_len)
 {
-    struct sock_op s = {.op = {.attempt = try_connect,
-                               .fd = fd,
-                               .direction = CO_WRITABLE,
-                               .mode = CO__OP_BACKOFF},
+    struct sock_op s = {.op = {.fd = fd, .mode = CO__OP_BACKOFF},
                         .addr = (struct sockaddr *)addr,
                         .addr_size = addr_len};
     struct co__fd_slot *slot = NULL;
@@ -182,7 +177,7 @@ int co_connect(int fd, const struct sockaddr *addr, socklen_t addr_len)
     /* Only a unix socket says -EAGAIN for "later", when the listener's backlog
      * is full; nothing tells when it no longer is. */
     if (addr->sa_family == AF_UNIX) {
-        r = co__io(&s.op);
+        r = co__io(&s.op, try_connect, CO_WRITABLE);
     } else {
         r = co__io_enter();
         if (r == 0)
@@ -193,7 +188,6 @@ int co_connect(int fd, const struct sockaddr *addr, socklen_t addr_len)
         slot->sticky = 0;
     if (r != -EINPROGRESS)
         return (int)r;
-    s.op.attempt = try_connected;
     s.op.mode = 0;
-    return (int)co__io(&s.op);
+    return (int)co__io(&s.op, try_connected, CO_WRITABLE);
 }
