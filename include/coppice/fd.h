@@ -12,8 +12,10 @@
  * Errors beside those of the call's own man page: -ECANCELED and -ETIMEDOUT
  * (scope), having transferred nothing; -EBADF (negative, not open, or closed by
  * co_close while waiting); -EPERM (it would wait in a loop callback);
- * -EINVAL (NULL buffer with a length); -ENOMEM (first use of a descriptor).
- * SIGPIPE is not raised: -EPIPE is returned.
+ * -EINVAL (NULL buffer with a length); -ENOMEM (first use of a descriptor);
+ * -ENOSPC (the system's limit of watched descriptors); -EAGAIN (it would wait,
+ * but the system cannot tell for what). SIGPIPE is not
+ * raised: -EPIPE is returned.
  */
 #ifndef COPPICE_FD_H
 #define COPPICE_FD_H
@@ -75,8 +77,9 @@ CO_API CO_MUST_CHECK int co_write_all(int fd, const void *data, size_t len,
 CO_API CO_MUST_CHECK int co_wait_fd(int fd, int directions);
 
 /*
- * Close a descriptor: tasks that wait for it get -EBADF, it leaves the reactor,
- * then it is closed. Use it for every descriptor that Coppice has seen.
+ * Close a descriptor: tasks of this loop that wait for it get -EBADF, it leaves
+ * the reactor, then it is closed. Use it for every descriptor that Coppice has
+ * seen.
  *
  * Suspends: never. Thread-safe: yes, but not for a descriptor that another
  * thread's loop looks after: -EPERM. Returns 0, or -EBADF, -EIO.
@@ -85,8 +88,8 @@ CO_API int co_close(int fd);
 
 /*
  * Put a descriptor into Coppice's care: it becomes non-blocking, is watched
- * once for its whole life, and each call on it costs one system call. Use
- * co_close for it from now on.
+ * once for its whole life, and each call on it costs one system call. Tasks that
+ * wait for it go on waiting. Use co_close for it from now on.
  *
  * Suspends: never. Thread-safe: yes. Returns 0, or -EBADF, -ENOMEM, -EALREADY
  * (it is in our care), -EPERM (another thread's loop knows it).
