@@ -8,14 +8,14 @@
  * Common to all: outside a task the thread blocks. A descriptor used by several
  * tasks serves them first come, first served, each way. What was transferred is
  * always returned; a cancel or timeout that comes later waits for the next
- * call.
+ * call. SIGPIPE is not raised: -EPIPE is returned.
+ *
  * Errors beside those of the call's own man page: -ECANCELED and -ETIMEDOUT
  * (scope), having transferred nothing; -EBADF (negative, not open, or closed by
  * co_close while waiting); -EPERM (it would wait in a loop callback);
  * -EINVAL (NULL buffer with a length); -ENOMEM (first use of a descriptor);
  * -ENOSPC (the system's limit of watched descriptors); -EAGAIN (it would wait,
- * but the system cannot tell for what). SIGPIPE is not
- * raised: -EPIPE is returned.
+ * but the system cannot tell when it could go on).
  */
 #ifndef COPPICE_FD_H
 #define COPPICE_FD_H
