@@ -28,7 +28,7 @@
 /* Timers are exact while no more than DENSE fire in a period; beyond that they
  * are up to a period late. */
 #define CO__TIMER_PERIOD CO_MS
-#define CO__TIMER_DENSE  16
+#define CO__TIMER_DENSE  8
 
 struct co__fd_table;
 struct co__stack_pool;
