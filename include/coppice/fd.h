@@ -88,8 +88,8 @@ CO_API int co_close(int fd);
 
 /*
  * Put a descriptor into Coppice's care: it becomes non-blocking, is watched
- * once for its whole life, and each call on it costs one system call. Tasks that
- * wait for it go on waiting. Use co_close for it from now on.
+ * once for its whole life, and each call on it costs one system call. Tasks
+ * that wait for it go on waiting. Use co_close for it from now on.
  *
  * Suspends: never. Thread-safe: yes. Returns 0, or -EBADF, -ENOMEM, -EALREADY
  * (it is in our care), -EPERM (another thread's loop knows it).
