@@ -347,7 +347,7 @@ CO_TASK_TEST(number_reused_by_another_loop_is_recognised)
 static int churn(void *arg)
 {
     struct second *s = arg;
-    int rounds = co_test_scale(3000, 300);
+    int rounds = co_test_scale(1000, 200);
 
     for (int i = 0; i < rounds; i++) {
         struct call reader = {.len = 8};
@@ -379,7 +379,7 @@ START_TEST(numbers_go_to_and_fro_between_two_loops)
         second_start(&s[i], churn);
     for (int i = 0; i < 2; i++) {
         pthread_join(s[i].thread, NULL);
-        ck_assert_int_eq(s[i].results[0], co_test_scale(3000, 300));
+        ck_assert_int_eq(s[i].results[0], co_test_scale(1000, 200));
     }
 }
 END_TEST
