@@ -90,7 +90,7 @@ CO_INLINE struct co_task *next(struct co_loop *loop)
     return task;
 }
 
-static void task_entry(void *task);
+static void task_entry(void *arg);
 
 /* Save `from` and run `to`, for the first time or again. */
 CO_INLINE int enter(struct co_task *from, struct co_task *to)

@@ -173,8 +173,9 @@ int co_wait_fd(int fd, int directions)
     if (!co__here(&here))
         return co__block_fd(fd, directions);
     n = co__enter(here.loop, here.task);
-    if (n == 0)
-        n = co__fd_slot(here.loop, fd, &slot);
+    if (n < 0)
+        return n;
+    n = co__fd_slot(here.loop, fd, &slot);
     if (n < 0)
         return n;
     for (;;) {
