@@ -29,7 +29,11 @@ unsigned co__fd_kind_of_socket(int fd)
                : CO__FD_SOCKET;
 }
 
-/* `flags` are those of F_GETFL: a pipe in packet mode reads short. */
+/*
+ * `flags` are those of F_GETFL. Of a pipe the end for writing: a short write
+ * means that it is full. A short read means nothing in packet mode (O_DIRECT),
+ * which is a flag of the other end, and so cannot be seen here.
+ */
 static int kind_of(int fd, int flags, unsigned *kind)
 {
     struct stat st;
@@ -39,7 +43,7 @@ static int kind_of(int fd, int flags, unsigned *kind)
     *kind = 0;
     if (S_ISSOCK(st.st_mode))
         *kind = co__fd_kind_of_socket(fd);
-    else if (S_ISFIFO(st.st_mode) && !(flags & O_DIRECT))
+    else if (S_ISFIFO(st.st_mode) && (flags & O_ACCMODE) == O_WRONLY)
         *kind = CO__FD_DRAIN;
     return 0;
 }
