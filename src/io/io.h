@@ -4,10 +4,11 @@
  * connects. A call describes itself as a co__op and hands it to co__io: that
  * tries, and where the try says -EAGAIN waits in line and tries again.
  *
- * The drain rule: after a short transfer a TCP stream has nothing left, nor has
- * a pipe that is written to any room (read from, it may be in packet mode), so the next call parks without asking the kernel. Not after RDHUP, HUP,
- * ERR or PRI was ever seen: what is queued behind the data then gives no edge
- * of its own, and who parked would wait for ever. Everywhere else only -EAGAIN
+ * The drain rule: after a short transfer a TCP stream has nothing left, and a
+ * pipe that was written to has no room (one that is read from may be in packet
+ * mode), so the next call parks without asking the kernel. Not after RDHUP, HUP,
+ * ERR or PRI was ever seen: what is queued behind the data then gives no edge of
+ * its own, and who parked would wait for ever. Everywhere else only -EAGAIN
  * says drained.
  */
 #ifndef CO_IO_IO_H
