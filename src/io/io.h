@@ -6,9 +6,9 @@
  *
  * The drain rule: after a short transfer a TCP stream has nothing left, and a
  * pipe that was written to has no room (one that is read from may be in packet
- * mode), so the next call parks without asking the kernel. Not after RDHUP, HUP,
- * ERR or PRI was ever seen: what is queued behind the data then gives no edge of
- * its own, and who parked would wait for ever. Everywhere else only -EAGAIN
+ * mode), so the next call parks without asking the kernel. Not after RDHUP,
+ * HUP, ERR or PRI was ever seen: what is queued behind the data then gives no
+ * edge of its own, and who parked would wait for ever. Elsewhere only -EAGAIN
  * says drained.
  */
 #ifndef CO_IO_IO_H
