@@ -171,9 +171,12 @@ CO_TASK_TEST(peek_with_an_offset_does_not_hide_data)
 
     unix_pair(fds);
     make_ready(fds);
-    ck_assert_int_eq(setsockopt(fds[0], SOL_SOCKET, SO_PEEK_OFF, &offset,
-                                sizeof(offset)),
-                     0);
+    if (setsockopt(fds[0], SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof(offset)) <
+        0) {
+        ck_assert_int_eq(errno, ENOPROTOOPT); /* qemu does not know it */
+        close_pair(fds);
+        return;
+    }
     ck_assert_int_eq(co_recv(fds[0], buffer, 8, MSG_PEEK | MSG_DONTWAIT),
                      -EAGAIN);
     co_timeout(10 * CO_SEC)
