@@ -11,7 +11,9 @@
 #include <coppice/dump.h>
 #include <coppice/error.h>
 #include <coppice/fd.h>
+#include <coppice/future.h>
 #include <coppice/loop.h>
+#include <coppice/report.h>
 #include <coppice/scope.h>
 #include <coppice/socket.h>
 #include <coppice/stack.h>

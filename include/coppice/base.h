@@ -42,6 +42,13 @@ typedef int64_t co_time;
 #define CO_SEC   ((co_time)1000000000)
 #define CO_NEVER INT64_MAX /* a deadline that does not come */
 
+/* Who waits for a thing, first come, first served. Private; all-zero bytes are
+ * an empty list. */
+struct co__waitlist {
+    struct co__waiter *head;
+    struct co__waiter *tail;
+};
+
 CO_BEGIN_DECLS
 
 /* The version of the library that is loaded, "0.1.0". Thread-safe: yes. */

@@ -110,6 +110,7 @@ CO_API size_t co_loop_task_count(const co_loop *loop);
 typedef struct co_call {
     void (*fn)(void *arg);
     void *arg;
+    const char *site; /* CO_SITE, for reports of slow calls; or NULL */
     struct co_call *co__next;
     uintptr_t co__state;
 } co_call;

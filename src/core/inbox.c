@@ -13,6 +13,9 @@
 #include "core/inbox.h"
 
 #include "core/loop.h"
+#include "core/remote.h"
+#include "core/report.h"
+#include "core/turn.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -41,14 +44,24 @@ void co__inbox_awake(struct co__inbox *inbox)
     atomic_store_explicit(&inbox->asleep, 0, memory_order_relaxed);
 }
 
+static void append(struct co__inbox *inbox, co_call *first, co_call *last)
+{
+    last->co__next = NULL;
+    if (inbox->calls)
+        inbox->last->co__next = first;
+    else
+        inbox->calls = first;
+    inbox->last = last;
+}
+
 int co__inbox_take(struct co__inbox *inbox)
 {
-    co_call *taken, *oldest = NULL, *newest;
+    co_call *taken, *oldest = NULL;
 
     if (atomic_load_explicit(&inbox->flagged, memory_order_relaxed)) {
         atomic_store(&inbox->flagged, 0);
         /* Acquire: pairs with the push. */
-        taken = newest = atomic_exchange(&inbox->newest, NULL);
+        taken = atomic_exchange(&inbox->newest, NULL);
         while (taken) {
             co_call *next = taken->co__next;
 
@@ -56,12 +69,12 @@ int co__inbox_take(struct co__inbox *inbox)
             oldest = taken;
             taken = next;
         }
-        if (oldest) {
-            if (inbox->calls)
-                inbox->last->co__next = oldest;
+        while ((taken = oldest)) {
+            oldest = taken->co__next;
+            if (taken->fn == co__remote_arrive)
+                co__remote_arrive(taken->arg); /* at once: it only wakes */
             else
-                inbox->calls = oldest;
-            inbox->last = newest;
+                append(inbox, taken, taken);
         }
     }
     return inbox->calls != NULL;
@@ -84,20 +97,37 @@ int co_call_soon_threadsafe(co_loop *loop, co_call *call)
     return 0;
 }
 
-void co__inbox_run(struct co__inbox *inbox)
+int co__inbox_post(struct co_loop *loop, co_call *call)
 {
-    co_call *call;
+    if (__atomic_exchange_n(&call->co__state, STATE_QUEUED, __ATOMIC_ACQ_REL) !=
+        STATE_IDLE)
+        return -EALREADY;
+    append(&loop->inbox, call, call);
+    co__wake_caller(loop);
+    return 0;
+}
 
-    while ((call = inbox->calls)) {
-        void (*fn)(void *) = call->fn;
-        void *arg = call->arg;
+void co__inbox_run(struct co_loop *loop)
+{
+    struct co__inbox *inbox = &loop->inbox;
+    const co_call *last = inbox->calls ? inbox->last : NULL;
+    const co_call *call = NULL;
 
-        inbox->calls = call->co__next;
+    while (call != last && inbox->calls) {
+        void (*fn)(void *) = inbox->calls->fn;
+        void *arg = inbox->calls->arg;
+        const char *site = inbox->calls->site;
+        co_call *taken = inbox->calls;
+
+        call = taken;
+        inbox->calls = taken->co__next;
         /* From here on the caller may queue the node again, or free it. */
-        __atomic_store_n(&call->co__state, STATE_IDLE, __ATOMIC_RELEASE);
+        __atomic_store_n(&taken->co__state, STATE_IDLE, __ATOMIC_RELEASE);
         fn(arg);
         if (CO_UNLIKELY(!co__loop))
             _exit(0); /* a forked child, see fork.c */
+        if (CO_UNLIKELY(loop->debug))
+            co__report_slow_call(loop, site);
     }
 }
 

@@ -26,8 +26,12 @@ int co__inbox_take(struct co__inbox *inbox);
 #define co__inbox_flagged(loop)                                                \
     atomic_load_explicit(&(loop)->inbox.flagged, memory_order_relaxed)
 
-/* Call what was taken, in order. In the callback task. */
-void co__inbox_run(struct co__inbox *inbox);
+/* Call what had been taken when this began, in order; what comes meanwhile is
+ * left. In the callback task. */
+void co__inbox_run(struct co_loop *loop);
+
+/* Queue a call from the loop's own thread. Returns 0, or -EALREADY. */
+int co__inbox_post(struct co_loop *loop, co_call *call);
 
 /* Before a wait: say so. Returns 0 if there is something to take instead. */
 int co__inbox_sleep(struct co__inbox *inbox);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "core/fdhook.h"
 #include "core/fork.h"
+#include "core/future.h"
 #include "core/overflow.h"
 #include "core/queue.h"
 #include "core/run.h"
@@ -72,6 +73,8 @@ static int init(struct co_loop *loop, const co_loop_options *options)
     loop->size_class = (unsigned)r;
     loop->overflow_report = !options->no_overflow_report;
     loop->debug = debug_wanted(options);
+    loop->slow = CO__SLOW;
+    loop->exposed = 1;
     loop->id = atomic_fetch_add(&loop_ids, 1) + 1;
     loop->root.loop = loop;
     loop->root.chain.due = CO_NEVER;
@@ -143,7 +146,8 @@ void co_loop_free(co_loop *loop)
         return;
     if (atomic_load(&loop->runs))
         co__die("co_loop_free of a loop that runs");
-    if (loop->held || loop->inbox.calls || atomic_load(&loop->inbox.newest)) {
+    if (loop->held || loop->requests || loop->inbox.calls ||
+        atomic_load(&loop->inbox.newest)) {
         int r = co__run_begin(loop);
 
         if (r == -ENOMEM) { /* its tasks must end all the same */
@@ -161,6 +165,7 @@ void co_loop_free(co_loop *loop)
     co__fds_close(loop);
     co__timers_fini(&loop->timers);
     co__stack_pool_put(loop->pool);
+    co__future_pool_free(loop);
     co__free(loop->queue);
     co__free(loop);
 }

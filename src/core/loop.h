@@ -7,6 +7,7 @@
 #define CO_CORE_LOOP_H
 
 #include <coppice/loop.h>
+#include <coppice/report.h>
 
 #include "base/compiler.h"
 #include "core/inbox.h"
@@ -30,8 +31,11 @@
 #define CO__TIMER_PERIOD CO_MS
 #define CO__TIMER_DENSE  8
 
+#define CO__SLOW (100 * CO_MS) /* unless the options say otherwise */
+
 struct co__fd_table;
 struct co__stack_pool;
+struct co_future;
 
 struct co_loop {
     /* What a switch touches. */
@@ -68,6 +72,17 @@ struct co_loop {
     co_time trimmed;        /* when warm stacks were last looked at */
     uint32_t id;            /* in the process-wide descriptor table */
     int debug;
+    int deadlock;      /* one was found, and ended the run */
+    int exposed;       /* other threads may know this loop */
+    uint32_t external; /* waits, timers and jobs that end without a task of this
+                        * loop doing anything */
+    co_time slow;      /* a step that takes longer is reported; debug */
+    co_time step_began;
+    co_error_handler error_handler; /* NULL: the default */
+    void *error_handler_arg;
+    struct co_future *futures; /* free ones, for reuse */
+    uint32_t futures_count;
+    struct co__request *requests; /* of co_future_on_done */
     int overflow_report;
     atomic_int runs; /* 1 while a thread runs it */
     int has_run;     /* `thread` is the one that ran it last */

@@ -10,8 +10,11 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/sanitize.h"
+#include "core/deadlock.h"
+#include "core/future.h"
 #include "core/overflow.h"
 #include "core/queue.h"
+#include "core/report.h"
 #include "core/sched.h"
 #include "core/stack.h"
 #include "core/turn.h"
@@ -70,8 +73,9 @@ int co__run_begin(struct co_loop *loop)
     co__inbox_awake(&loop->inbox);
     loop->flags &= ~(CO__LOOP_BATCHED | CO__LOOP_LEAVE | CO__LOOP_STOPPED);
     loop->slice = 1; /* look at the inbox before the first task */
+    loop->deadlock = 0;
     loop->self = &loop->root;
-    loop->now = loop->polled = co__clock_read();
+    loop->now = loop->polled = loop->step_began = co__clock_read();
     co__loop = loop;
     return 0;
 }
@@ -99,7 +103,8 @@ static void run(struct co_loop *loop, int (*over)(const struct co_loop *))
             break;
         if (task)
             co__switch_from_root(loop, task);
-        else if (loop->flags & CO__LOOP_BATCHED)
+        else if (loop->flags & CO__LOOP_BATCHED ||
+                 (CO_UNLIKELY(loop->debug) && co__deadlocked(loop)))
             break;
         else
             co__turn(loop, CO_NEVER);
@@ -129,10 +134,11 @@ static int cancel_one(struct co_task *task, void *arg)
 
     if (task->flags & CO__FLAG_CALLBACK)
         return 0;
-    if (loop->debug && !(task->flags & CO__FLAG_DETACHED) &&
+    if (loop->debug && !loop->deadlock && !(task->flags & CO__FLAG_DETACHED) &&
         !(ended && task->joiner))
-        co__warn("task \"%s\" (%s) %s when its loop ended", task->name,
-                 task->site, ended ? "was not joined" : "had not ended");
+        co__report_task(task, 0,
+                        ended ? "was not joined when its loop ended"
+                              : "had not ended when its loop ended");
     if (!ended)
         co_cancel(task);
     return 0;
@@ -157,6 +163,7 @@ void co__run_drain(struct co_loop *loop)
         /* A stop is no reason to leave tasks behind. */
         loop->flags &= ~CO__LOOP_BATCHED;
     } while (!all_ended(loop));
+    co__on_done_drop(loop);
     co__stack_pool_each(loop->pool, free_one, NULL);
     loop->caller = NULL;
 }
@@ -182,6 +189,10 @@ static int run_main(const char *site, co_loop *loop, co_task_fn fn, void *arg,
     run(loop, never_over);
     loop->until = NULL;
     task->joiner = NULL;
+    if (CO_UNLIKELY(loop->deadlock)) {
+        task->flags |= CO__FLAG_DETACHED;
+        return -EDEADLK;
+    }
     if (!(loop->flags & CO__LOOP_LEAVE)) {
         task->flags |= CO__FLAG_DETACHED;
         return -EINTR;
@@ -235,6 +246,7 @@ int co_run_with_at(const char *site, const co_loop_options *options,
     loop = co_loop_new(options);
     if (!loop)
         return -errno;
+    loop->exposed = 0; /* nobody has its address, until a task asks */
     r = co__run_begin(loop);
     if (r == 0) {
         r = run_main(site, loop, fn, arg, result);
@@ -255,6 +267,8 @@ int co_run_at(const char *site, co_task_fn fn, void *arg)
 
 co_loop *co_loop_running(void)
 {
+    if (co__loop)
+        co__loop->exposed = 1;
     return co__loop;
 }
 

@@ -27,7 +27,11 @@
 #include "arch/switch.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "core/deadlock.h"
+#include "core/future.h"
+#include "core/hooks.h"
 #include "core/queue.h"
+#include "core/report.h"
 #include "core/stack.h"
 #include "core/turn.h"
 
@@ -58,6 +62,10 @@ static CO_NOINLINE struct co_task *slice_end(struct co_loop *loop)
         loop->batch -= (uint32_t)loop->slice;
     }
     loop->now = co__clock_read();
+    if (CO_UNLIKELY(loop->debug)) {
+        loop->slice = 1;
+        co__report_slow(loop);
+    }
     if (loop->now - loop->polled >= CO__POLL_PERIOD || co__inbox_flagged(loop))
         co__turn(loop, 0);
     return NULL;
@@ -208,6 +216,10 @@ static CO_NOINLINE int park_idle(struct co_loop *loop, struct co_task *task)
             to = &loop->root;
             break;
         }
+        if (CO_UNLIKELY(loop->debug) && co__deadlocked(loop)) {
+            to = &loop->root;
+            break;
+        }
         co__turn(loop, CO_NEVER);
         to = next(loop);
     } while (!to);
@@ -251,6 +263,37 @@ int co__park_until(struct co_loop *loop, struct co_task *task,
     return park(loop, task, reason, until);
 }
 
+int co__park_into(struct co_loop *loop, struct co_task *task,
+                  enum co__wait_reason reason, struct co_task *to, int value)
+{
+    CO_ASSERT(task == loop->self && task->state == CO__TASK_READY);
+    CO_ASSERT(to->state == CO__TASK_PARKED && to != task);
+    if (CO_UNLIKELY(task->flags & CO__FLAG_CALLBACK))
+        return -EPERM;
+    task->state = CO__TASK_PARKED;
+    task->reason = (uint8_t)reason;
+    task->since = loop->now;
+    task->until = CO_NEVER;
+    if (task->chain.due != CO_NEVER)
+        arm(loop, task);
+    to->value = value;
+    to->state = CO__TASK_READY;
+    loop->slice--; /* it is not below 1 unless next() is to look */
+    return switch_to(loop, task, to);
+}
+
+int co__park_shielded(struct co_loop *loop, struct co_task *task,
+                      enum co__wait_reason reason)
+{
+    co_scope shield = {0};
+    int r;
+
+    co__scope_shield(&shield, 0);
+    r = co__park(loop, task, reason);
+    co__scope_leave(&shield);
+    return r;
+}
+
 /* ---- giving way ---------------------------------------------------------- */
 
 CO_INLINE int yield(struct co_loop *loop, struct co_task *task)
@@ -267,6 +310,11 @@ CO_INLINE int yield(struct co_loop *loop, struct co_task *task)
     if (to == task)
         return 0;
     return switch_to(loop, task, to);
+}
+
+void co__give_way(struct co_loop *loop, struct co_task *task)
+{
+    yield(loop, task);
 }
 
 static CO_COLD int yield_refused(struct co_loop *loop, struct co_task *task)
@@ -331,6 +379,18 @@ int co__enter_slow(struct co_loop *loop, struct co_task *task)
 
 /* ---- starting and ending ------------------------------------------------- */
 
+/* Tell those who follow the task that it has ended. */
+static CO_NOINLINE void finish_attached(struct co_task *task)
+{
+    if (task->future)
+        co__future_task_ended(task);
+    else if (task->flags & CO__FLAG_DETACHED && !task->group &&
+             task->result < 0 && task->loop->debug)
+        co__report_unseen(task);
+    if (task->group)
+        co__group_child_ended(task);
+}
+
 /* A task's function has returned. Who runs next. */
 CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
 {
@@ -342,9 +402,15 @@ CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
                 task->site);
     if (co__timer_armed(&task->timer))
         co__timer_cancel(&loop->timers, &task->timer);
+    if (CO_UNLIKELY(task->flags & CO__FLAG_ATTACHED) && task->locals)
+        co__locals_release(task);
     loop->alive--;
     task->state = CO__TASK_DONE;
     unclaimed = !task->joiner && task->flags & CO__FLAG_DETACHED;
+    if (CO_UNLIKELY(task->flags & CO__FLAG_ATTACHED))
+        finish_attached(task);
+    else if (CO_UNLIKELY(unclaimed && task->result < 0 && loop->debug))
+        co__report_unseen(task);
     if (task->joiner)
         co__wake(task->joiner, 0);
     if (CO_UNLIKELY(task == loop->until)) {
@@ -384,6 +450,8 @@ void co__task_free(struct co_task *task)
 {
     struct co_loop *loop = task->loop;
 
+    if (CO_UNLIKELY(task->flags & CO__FLAG_ATTACHED) && task->future)
+        co__future_task_freed(task);
     loop->held--;
     co__stack_give(loop->pool, task);
 }

@@ -55,6 +55,19 @@ CO_INLINE int co__enter(struct co_loop *loop, struct co_task *task)
 /* Wait until woken. */
 int co__park(struct co_loop *loop, struct co_task *task,
              enum co__wait_reason reason);
+/* The same, and say which task has to act for this one to go on (NULL: not
+ * known): the dump and the deadlock report tell. */
+CO_INLINE int co__park_for(struct co_loop *loop, struct co_task *task,
+                           enum co__wait_reason reason, struct co_task *other)
+{
+    int r;
+
+    task->waits_for = other;
+    task->flags |= CO__FLAG_WAITS_FOR;
+    r = co__park(loop, task, reason);
+    task->flags &= (uint8_t)~CO__FLAG_WAITS_FOR;
+    return r;
+}
 /* The same with a deadline of the wait's own, which gives 0. */
 int co__park_until(struct co_loop *loop, struct co_task *task,
                    enum co__wait_reason reason, co_time until);
@@ -74,7 +87,42 @@ static inline int co__waitlist_wake(struct co__waitlist *list, int value)
     return 0;
 }
 
+/*
+ * Hand something to who waits: unlink waiters from the front until one could be
+ * woken, and return it; NULL if nobody takes it. Those passed over are ready
+ * for another reason, and will not take anything. The waiter's memory is valid
+ * until its task runs.
+ */
+static inline struct co__waiter *co__waitlist_grant(struct co__waitlist *list,
+                                                    int value)
+{
+    struct co__waiter *waiter;
+
+    while ((waiter = list->head)) {
+        co__waitlist_remove(waiter);
+        if (co__wake(waiter->task, value))
+            return waiter;
+    }
+    return NULL;
+}
+
 /* Wake and unlink all. */
 void co__waitlist_wake_all(struct co__waitlist *list, int value);
+
+/*
+ * Park, and let `to` run at once, ahead of the queue: a parked task of this
+ * loop, whose co__park returns value. For calls into another stack that are to
+ * be as direct as a function call (generators).
+ */
+int co__park_into(struct co_loop *loop, struct co_task *task,
+                  enum co__wait_reason reason, struct co_task *to, int value);
+
+/* To the end of the queue, whatever limits the task is under. */
+void co__give_way(struct co_loop *loop, struct co_task *task);
+
+/* Park whatever limits the task is under: for waits that are sure to end soon
+ * and must not be left before. Returns what the wake passed. */
+int co__park_shielded(struct co_loop *loop, struct co_task *task,
+                      enum co__wait_reason reason);
 
 #endif

@@ -7,6 +7,8 @@
 #include <coppice/cancel.h>
 
 #include "base/clock.h"
+#include "core/future.h"
+#include "core/hooks.h"
 #include "core/queue.h"
 #include "core/sched.h"
 #include "core/stack.h"
@@ -22,8 +24,8 @@ static struct co_task *fail(int error)
     return NULL;
 }
 
-struct co_task *co__spawn(struct co_loop *loop, const char *site,
-                          unsigned size_class, co_task_fn fn, void *arg)
+CO_INLINE struct co_task *make(struct co_loop *loop, const char *site,
+                               unsigned size_class, co_task_fn fn, void *arg)
 {
     struct co_task *parent = loop->self;
     struct co_task *task;
@@ -52,7 +54,33 @@ struct co_task *co__spawn(struct co_loop *loop, const char *site,
     task->name[0] = '\0';
     loop->held++;
     loop->alive++;
-    co__queue_push(loop, task);
+    if (CO_UNLIKELY(parent && parent->flags & CO__FLAG_ATTACHED))
+        co__locals_inherit(task, parent);
+    return task;
+}
+
+struct co_task *co__spawn(struct co_loop *loop, const char *site,
+                          unsigned size_class, co_task_fn fn, void *arg)
+{
+    struct co_task *task = make(loop, site, size_class, fn, arg);
+
+    if (CO_LIKELY(task != NULL))
+        co__queue_push(loop, task);
+    return task;
+}
+
+struct co_task *co__spawn_parked(struct co_loop *loop, const char *site,
+                                 unsigned size_class, co_task_fn fn, void *arg,
+                                 enum co__wait_reason reason)
+{
+    struct co_task *task = make(loop, site, size_class, fn, arg);
+
+    if (!task)
+        return NULL;
+    task->state = CO__TASK_PARKED;
+    task->reason = (uint8_t)reason;
+    task->since = loop->now;
+    task->until = CO_NEVER;
     return task;
 }
 
@@ -139,13 +167,15 @@ int co_join(co_task *task, int *result)
         return r;
     if (task->state != CO__TASK_DONE) {
         task->joiner = self;
-        r = co__park(loop, self, CO__WAIT_JOIN);
+        r = co__park_for(loop, self, CO__WAIT_JOIN, task);
         task->joiner = NULL;
         if (CO_UNLIKELY(r < 0))
             return r;
     }
     if (result)
         *result = task->result;
+    if (CO_UNLIKELY(task->flags & CO__FLAG_ATTACHED))
+        co__future_task_joined(task);
     co__task_free(task);
     return 0;
 }

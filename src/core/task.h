@@ -34,14 +34,38 @@ enum co__wait_reason {
     CO__WAIT_FD_WRITE,
     CO__WAIT_FD_ANY,
     CO__WAIT_CALLS, /* the callback task, for its next call */
+    CO__WAIT_FUTURE,
+    CO__WAIT_GROUP,
+    CO__WAIT_GATHER,
+    CO__WAIT_MUTEX,
+    CO__WAIT_RWLOCK,
+    CO__WAIT_COND,
+    CO__WAIT_EVENT,
+    CO__WAIT_SEM,
+    CO__WAIT_BARRIER,
+    CO__WAIT_WAITGROUP,
+    CO__WAIT_ONCE,
+    CO__WAIT_CHAN_SEND,
+    CO__WAIT_CHAN_RECV,
+    CO__WAIT_SELECT,
+    CO__WAIT_QUEUE_PUT,
+    CO__WAIT_QUEUE_GET,
+    CO__WAIT_QUEUE_JOIN,
+    CO__WAIT_GENERATOR, /* a consumer, for the next value */
+    CO__WAIT_CONSUMER,  /* a generator, to be asked for one */
+    CO__WAIT_OFFLOAD,
+    CO__WAIT_PROCESS,
+    CO__WAIT_THREAD, /* another thread is about to let go */
     CO__WAIT_REASON_COUNT,
 };
 
 enum co__task_flag {
-    CO__FLAG_DETACHED = 1u << 0, /* nobody joins it */
-    CO__FLAG_CALLBACK = 1u << 1, /* the loop's own task: must not suspend */
-    CO__FLAG_NEW = 1u << 2,      /* has not started: `sp` holds no frame */
-    CO__FLAG_DEEP = 1u << 3,     /* free, and its deep pages may be in use */
+    CO__FLAG_DETACHED = 1u << 0,  /* nobody joins it */
+    CO__FLAG_CALLBACK = 1u << 1,  /* the loop's own task: must not suspend */
+    CO__FLAG_NEW = 1u << 2,       /* has not started: `sp` holds no frame */
+    CO__FLAG_DEEP = 1u << 3,      /* free, and its deep pages may be in use */
+    CO__FLAG_ATTACHED = 1u << 4,  /* future, locals and group are valid */
+    CO__FLAG_WAITS_FOR = 1u << 5, /* waits_for is valid, while parked */
 };
 
 struct co_task {
@@ -61,7 +85,10 @@ struct co_task {
     co_task_fn fn;
     void *arg;
     const char *site;
-    struct co_task *next_free; /* warm list; valid while free */
+    union {
+        struct co_task *next_free; /* warm list; valid while free */
+        struct co_task *waits_for; /* see CO__FLAG_WAITS_FOR */
+    };
     struct co__slab *slab;
     int32_t result;  /* valid when done */
     int32_t wait_fd; /* valid while parked for a descriptor */
@@ -76,6 +103,12 @@ struct co_task {
     uint64_t parent_id;
     char name[CO_TASK_NAME_MAX + 1];
 
+    /* What few tasks have: valid if CO__FLAG_ATTACHED, see co__task_attach. */
+    struct co_future *future;  /* resolved when the task ends; or NULL */
+    struct co__locals *locals; /* or NULL */
+    struct co_group *group;    /* that it is a child of; or NULL */
+    struct co_task *group_next, *group_prev; /* valid if group is */
+
     struct co__fiber fiber; /* the sanitizers' view */
 };
 
@@ -83,5 +116,21 @@ struct co_task {
  * errno ENOMEM. */
 struct co_task *co__spawn(struct co_loop *loop, const char *site,
                           unsigned size_class, co_task_fn fn, void *arg);
+/* The same, but it waits, for `reason`, until it is woken: the value is lost,
+ * for it has not begun. */
+struct co_task *co__spawn_parked(struct co_loop *loop, const char *site,
+                                 unsigned size_class, co_task_fn fn, void *arg,
+                                 enum co__wait_reason reason);
+
+/* Make future, locals and group valid: NULL, if they were not. */
+CO_INLINE void co__task_attach(struct co_task *task)
+{
+    if (task->flags & CO__FLAG_ATTACHED)
+        return;
+    task->flags |= CO__FLAG_ATTACHED;
+    task->future = NULL;
+    task->locals = NULL;
+    task->group = NULL;
+}
 
 #endif

@@ -20,7 +20,14 @@ struct co__timer {
     struct co__timer *child; /* heap: first child */
     struct co__timer *prev;  /* heap: previous sibling, or parent */
     uint32_t where;          /* 0: not armed; 1: heap; else slot number + 2 */
-    uint32_t unused;
+    uint32_t timed;          /* it is a struct co__timed's, not a task's */
+};
+
+/* A timer that calls a function in the turn that finds it due. The function
+ * neither suspends nor runs code of the user's. */
+struct co__timed {
+    struct co__timer timer;
+    void (*fire)(struct co__timed *timed);
 };
 
 #define CO__TIMER_LEVELS    5

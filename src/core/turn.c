@@ -25,14 +25,31 @@ static int run_calls(void *arg)
     struct co_loop *loop = arg;
 
     for (;;) {
-        co__inbox_run(&loop->inbox);
-        co__park(loop, loop->self, CO__WAIT_CALLS);
+        co__inbox_run(loop);
+        if (loop->inbox.calls)
+            co__give_way(loop, loop->self);
+        else
+            co__park(loop, loop->self, CO__WAIT_CALLS);
     }
     return 0;
 }
 
-/* There are calls: have the callback task run them. */
-static void wake_caller(struct co_loop *loop)
+void co__timed_arm(struct co_loop *loop, struct co__timed *timed, co_time when)
+{
+    timed->timer.timed = 1;
+    loop->external++;
+    co__timer_arm(&loop->timers, &timed->timer, when);
+}
+
+void co__timed_cancel(struct co_loop *loop, struct co__timed *timed)
+{
+    if (!co__timer_armed(&timed->timer))
+        return;
+    loop->external--;
+    co__timer_cancel(&loop->timers, &timed->timer);
+}
+
+void co__wake_caller(struct co_loop *loop)
 {
     struct co_task *self = loop->self;
 
@@ -120,16 +137,24 @@ void co__turn(struct co_loop *loop, co_time deadline)
         co__inbox_awake(&loop->inbox);
     if (CO_UNLIKELY(co__clock_virtual))
         jump(loop, deadline);
-    loop->now = loop->polled = co__clock_read();
+    loop->now = loop->polled = loop->step_began = co__clock_read();
     while ((timer = co__timers_expire(&loop->timers, loop->now))) {
+        loop->timers_fired++;
+        if (CO_UNLIKELY(timer->timed)) {
+            struct co__timed *timed =
+                CO_CONTAINER_OF(timer, struct co__timed, timer);
+
+            loop->external--;
+            timed->fire(timed);
+            continue;
+        }
         co__task_expired(CO_CONTAINER_OF(timer, struct co_task, timer),
                          loop->now);
-        loop->timers_fired++;
     }
     if (!co__inbox_flagged(loop) && !loop->inbox.calls)
         return;
     if (co__inbox_take(&loop->inbox))
-        wake_caller(loop);
+        co__wake_caller(loop);
     if (atomic_exchange(&loop->inbox.stop, 0)) {
         loop->flags |= CO__LOOP_BATCHED | CO__LOOP_STOPPED;
         loop->batch = co__queue_length(loop);

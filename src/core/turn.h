@@ -13,6 +13,13 @@
  */
 void co__turn(struct co_loop *loop, co_time deadline);
 
+/* There are calls: have the callback task run them. */
+void co__wake_caller(struct co_loop *loop);
+
+/* Arm a timer that is not a task's, and disarm it, if it is armed. */
+void co__timed_arm(struct co_loop *loop, struct co__timed *timed, co_time when);
+void co__timed_cancel(struct co_loop *loop, struct co__timed *timed);
+
 /* A task's timer has fired. */
 void co__task_expired(struct co_task *task, co_time now);
 

@@ -3,14 +3,19 @@
  * core/waitlist.h - who waits for a thing, first come, first served.
  *
  * A waiter lives on the stack of the waiting task and is unlinked on every way
- * out of the waiting function. Being woken does not unlink: a waiter that has
- * been made ready stays where it is until its task has run, so that a newcomer
- * sees it and queues behind it. Waking passes over tasks that are ready
- * already (cancelled in the same turn, say), so nothing is granted to a task
- * that will not take it.
+ * out of the waiting function. There are two ways to wake one (sched.h):
+ *  - co__waitlist_wake says "try again", as descriptors do. The waiter stays
+ *    where it is until its task has run, so that a newcomer sees it and queues
+ *    behind it.
+ *  - co__waitlist_grant hands something over, as all of sync/ does: the waiter
+ *    is unlinked, and what it waited for is its own.
+ * Both pass over tasks that are ready already (cancelled in the same turn,
+ * say), so nothing is granted to a task that will not take it.
  */
 #ifndef CO_CORE_WAITLIST_H
 #define CO_CORE_WAITLIST_H
+
+#include <coppice/base.h>
 
 #include "base/assert.h"
 
@@ -22,12 +27,6 @@ struct co__waiter {
     struct co__waiter *prev;
     struct co__waitlist *list; /* NULL: not linked */
     struct co_task *task;      /* valid while linked */
-};
-
-/* All-zero bytes are an empty list. */
-struct co__waitlist {
-    struct co__waiter *head;
-    struct co__waiter *tail;
 };
 
 static inline int co__waitlist_empty(const struct co__waitlist *list)

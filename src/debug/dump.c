@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "core/describe.h"
+#include "core/hooks.h"
 #include "core/loop.h"
 #include "core/stack.h"
 #include "core/unwind.h"
@@ -24,6 +25,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define TEXT_BYTES     1024
 #define FRAMES_MAX     32
@@ -82,6 +84,10 @@ static void put_wait(struct dump *dump, const struct co_task *task)
         co__text_string(text, " on fd ");
         co__text_decimal(text, (uint64_t)task->wait_fd);
     }
+    if (task->flags & CO__FLAG_WAITS_FOR && task->waits_for) {
+        co__text_string(text, " of ");
+        co__describe_task(text, task->waits_for);
+    }
     co__text_string(text, " for ");
     co__text_duration(text, dump->now - task->since);
 }
@@ -129,7 +135,8 @@ static void put_task(struct dump *dump, const struct co_task *task,
     else
         put_wait(dump, task);
     co__text_char(text, '\n');
-    if (task != dump->loop->self && task->state == CO__TASK_PARKED)
+    if (task != dump->loop->self && task->state == CO__TASK_PARKED &&
+        !(task->flags & CO__FLAG_NEW))
         put_backtrace(dump, task, indent + 4);
 }
 
@@ -239,6 +246,12 @@ static int put_flat(struct co_task *task, void *arg)
 
     put_task(dump, task, 0);
     return dump->text.error;
+}
+
+void co__deadlock_dump(struct co_loop *loop)
+{
+    (void)loop; /* it is the one that runs here */
+    co_dump_tasks(STDERR_FILENO);
 }
 
 int co_dump_tasks(int fd)

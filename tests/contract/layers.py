@@ -19,9 +19,9 @@ ORDER = [
 # The layer of each public header is that of the module of the same name.
 PUBLIC = {
     "base": "base error clock alloc",
-    "core": "future task timer loop cancel scope stack",
-    "sync": "group mutex rwlock cond event sem barrier waitgroup chan queue"
-            " select generator local",
+    "core": "future report task timer loop cancel scope stack",
+    "sync": "group gather mutex rwlock cond event sem barrier waitgroup once"
+            " chan queue select generator local",
     "offload": "threadpool procpool",
     "io": "fd addr socket dgram pipe file stream server dns tls process"
           " signal",

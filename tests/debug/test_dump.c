@@ -166,7 +166,7 @@ static int all_states(void *arg)
     assert_matches("^  task \"sleeper\" \\(of\\.c:77\\) parked, waiting for "
                    "sleep for [0-9]+ ms$");
     assert_matches("^  task \"joiner\" \\(of\\.c:77\\) parked, waiting for "
-                   "join for [0-9]+ ms$");
+                   "join of task \"sleeper\" \\(of\\.c:77\\) for [0-9]+ ms$");
     snprintf(pattern, sizeof(pattern),
              "^  task \"reader\" \\(of\\.c:77\\) parked, waiting for read on "
              "fd %d for [0-9]+ ms$",

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/hooks.h - what the core asks of the layers above it, which it does not
+ * include; each is called for tasks and loops that use the thing alone.
+ * Descriptors have a header of their own, fdhook.h.
+ */
+#ifndef CO_CORE_HOOKS_H
+#define CO_CORE_HOOKS_H
+
+struct co_loop;
+struct co_task;
+
+/* A child of a group (task->group) has ended, and its result is set; its handle
+ * is nobody's any more. In sync/group.c. */
+void co__group_child_ended(struct co_task *task);
+
+/* A task begins with what its parent has set, and ends. The destructors run on
+ * the ending task. In sync/local.c. */
+void co__locals_inherit(struct co_task *child, const struct co_task *parent);
+void co__locals_release(struct co_task *task);
+
+/* Write all tasks of a loop to standard error. In debug/dump.c. */
+void co__deadlock_dump(struct co_loop *loop);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* Reports: what happened on a loop that no call's result could tell. */
+#include "core/report.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "core/loop.h"
+#include "core/task.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int co_loop_set_error_handler(co_loop *loop, co_error_handler handler,
+                              void *arg)
+{
+    if (!loop)
+        return -EINVAL;
+    loop->error_handler = handler;
+    loop->error_handler_arg = arg;
+    return 0;
+}
+
+co_error_handler co_loop_error_handler(const co_loop *loop, void **arg)
+{
+    if (!loop)
+        return NULL;
+    if (arg)
+        *arg = loop->error_handler_arg;
+    return loop->error_handler;
+}
+
+int co_loop_report(co_loop *loop, const co_report *report)
+{
+    if (!loop || !report || report->size != sizeof(*report) || !report->message)
+        return -EINVAL;
+    co__report(loop, report);
+    return 0;
+}
+
+void co_loop_report_default(co_loop *loop, const co_report *report,
+                            void *unused)
+{
+    const char *name = report->name ? report->name : "";
+    const char *site = report->site;
+    const char *error =
+        report->error < 0 ? strerrordesc_np(-report->error) : NULL;
+
+    (void)loop;
+    (void)unused;
+    co__warn("%s%s%s%s%s%s%s%s%s%s", report->task ? "task " : "",
+             *name ? "\"" : "", name, *name ? "\" " : "", site ? "(" : "",
+             site ? site : "", site ? ") " : "", report->message,
+             error ? ": " : "", error ? error : "");
+}
+
+void co__report(struct co_loop *loop, const co_report *report)
+{
+    if (loop->error_handler)
+        loop->error_handler(loop, report, loop->error_handler_arg);
+    else
+        co_loop_report_default(loop, report, NULL);
+}
+
+void co__report_task(struct co_task *task, int error, const char *message)
+{
+    co_report report = {
+        .size = sizeof(report),
+        .message = message,
+        .name = task->name,
+        .site = task->site,
+        .task = task,
+        .error = error,
+    };
+
+    co__report(task->loop, &report);
+}
+
+void co__report_unseen(const struct co_task *task)
+{
+    /* A task that ends because it was asked to is no surprise. */
+    if (task->result == -ECANCELED && task->chain.cancels)
+        return;
+    co__report_task((struct co_task *)task, task->result,
+                    "ended with an error that nobody looked at");
+}
+
+static void report_slow(struct co_loop *loop, co_time took, const char *name,
+                        const char *site, struct co_task *task)
+{
+    char message[80];
+    co_report report = {
+        .size = sizeof(report),
+        .message = message,
+        .name = name,
+        .site = site,
+        .task = task,
+    };
+
+    snprintf(message, sizeof(message), "%sblocked its loop for %lld ms",
+             task ? "" : "a callback ", (long long)(took / CO_MS));
+    co__report(loop, &report);
+}
+
+void co__report_slow(struct co_loop *loop)
+{
+    struct co_task *task = loop->self;
+    co_time took = loop->now - loop->step_began;
+
+    loop->step_began = loop->now;
+    if (took >= loop->slow && task != &loop->root &&
+        !(task->flags & CO__FLAG_CALLBACK))
+        report_slow(loop, took, task->name, task->site, task);
+}
+
+void co__report_slow_call(struct co_loop *loop, const char *site)
+{
+    co_time took;
+
+    loop->now = co__clock_read();
+    took = loop->now - loop->step_began;
+    loop->step_began = loop->now;
+    if (took >= loop->slow)
+        report_slow(loop, took, NULL, site, NULL);
+}
