@@ -14,6 +14,7 @@
 #include "io/io.h"
 
 #include "base/clock.h"
+#include "core/fdhook.h"
 
 #define PAUSE_FIRST (1 * CO_MS)
 #define PAUSE_MOST  (32 * CO_MS)
@@ -116,33 +117,29 @@ CO_NOINLINE ssize_t co__io_wait(const struct co__here *here, struct co__op *op)
 
 /* ---- waiting alone ------------------------------------------------------- */
 
-/* Stand in line, in both lines if need be, and park. */
-static int wait_ready(const struct co__here *here, struct co__fd_slot *slot,
-                      int fd, int directions, struct co__waiter waiters[2])
+int co__fd_wait_begin(struct co_loop *loop, struct co__fd_wait *wait, int fd,
+                      int directions)
 {
-    static const enum co__wait_reason reasons[] = {
-        [CO_READABLE] = CO__WAIT_FD_READ,
-        [CO_WRITABLE] = CO__WAIT_FD_WRITE,
-        [CO_READABLE | CO_WRITABLE] = CO__WAIT_FD_ANY,
-    };
-    int r;
+    if (!directions || directions & ~(CO_READABLE | CO_WRITABLE))
+        return -EINVAL;
+    wait->fd = fd;
+    wait->directions = directions;
+    wait->waiters[0].list = wait->waiters[1].list = NULL;
+    wait->linked = 0;
+    return co__fd_slot(loop, fd, &wait->slot);
+}
 
-    for (int i = 0; i < 2; i++)
-        if (directions & (i ? CO_WRITABLE : CO_READABLE) && !waiters[i].list)
-            co__waitlist_push(&slot->waiters[i], &waiters[i], here->task);
-    r = co__fd_await(here->loop, slot, fd, directions);
-    if (r < 0)
-        return r;
-    here->task->wait_fd = fd;
-    r = co__park(here->loop, here->task, reasons[directions]);
-    if (r < 0)
-        return r;
-    if (!waiters[0].list && !waiters[1].list)
-        return -EBADF;
-    if (co__fd_current(slot))
+/* Whether the descriptor was closed while we stood in line. */
+static int was_closed(struct co_loop *loop, const struct co__fd_wait *wait)
+{
+    if (!wait->linked)
         return 0;
-    co__fd_drop(here->loop, fd, slot);
-    return -EBADF;
+    if (!wait->waiters[0].list && !wait->waiters[1].list)
+        return 1;
+    if (co__fd_current(wait->slot))
+        return 0;
+    co__fd_drop(loop, wait->fd, wait->slot);
+    return 1;
 }
 
 /*
@@ -150,22 +147,56 @@ static int wait_ready(const struct co__here *here, struct co__fd_slot *slot,
  * event that nobody has acted upon says yes, a drained stream no. Otherwise
  * what we remember may be out of date, and the kernel decides.
  */
-static int ready_now(const struct co__fd_slot *slot, int fd, int directions)
+int co__fd_wait_ready(struct co_loop *loop, struct co__fd_wait *wait)
 {
+    struct co__fd_slot *slot = wait->slot;
+    int directions = wait->directions;
+    int n;
+
+    if (was_closed(loop, wait))
+        return -EBADF;
     if (slot->flags & CO__FD_OWN) {
         if (slot->ready & CO__FD_FRESH(directions))
             return slot->ready >> 2 & directions;
         if (!(slot->ready & directions))
             return 0;
     }
-    return co__fd_poll(fd, directions);
+    n = co__fd_poll(wait->fd, directions);
+    if (n == 0)
+        slot->ready &= (uint8_t) ~(directions | CO__FD_FRESH(directions));
+    return n;
+}
+
+int co__fd_wait_link(struct co_loop *loop, struct co__fd_wait *wait,
+                     struct co_task *task)
+{
+    wait->linked = 1;
+    for (int i = 0; i < 2; i++)
+        if (wait->directions & (i ? CO_WRITABLE : CO_READABLE) &&
+            !wait->waiters[i].list)
+            co__waitlist_push(&wait->slot->waiters[i], &wait->waiters[i], task);
+    return co__fd_await(loop, wait->slot, wait->fd, wait->directions);
+}
+
+void co__fd_wait_end(struct co__fd_wait *wait)
+{
+    for (int i = 0; i < 2; i++) {
+        if (!wait->waiters[i].list)
+            continue;
+        co__waitlist_remove(&wait->waiters[i]);
+        co__fd_pass(wait->slot, i ? CO_WRITABLE : CO_READABLE);
+    }
 }
 
 int co_wait_fd(int fd, int directions)
 {
-    struct co__waiter waiters[2] = {{.list = NULL}, {.list = NULL}};
+    static const enum co__wait_reason reasons[] = {
+        [CO_READABLE] = CO__WAIT_FD_READ,
+        [CO_WRITABLE] = CO__WAIT_FD_WRITE,
+        [CO_READABLE | CO_WRITABLE] = CO__WAIT_FD_ANY,
+    };
+    struct co__fd_wait wait;
     struct co__here here;
-    struct co__fd_slot *slot;
     int n;
 
     if (!directions || directions & ~(CO_READABLE | CO_WRITABLE))
@@ -175,25 +206,20 @@ int co_wait_fd(int fd, int directions)
     n = co__enter(here.loop, here.task);
     if (n < 0)
         return n;
-    n = co__fd_slot(here.loop, fd, &slot);
+    n = co__fd_wait_begin(here.loop, &wait, fd, directions);
     if (n < 0)
         return n;
-    for (;;) {
-        n = ready_now(slot, fd, directions);
-        if (n != 0)
-            break;
-        slot->ready &= (uint8_t) ~(directions | CO__FD_FRESH(directions));
+    while ((n = co__fd_wait_ready(here.loop, &wait)) == 0) {
         n = limits(&here);
         if (n == 0)
-            n = wait_ready(&here, slot, fd, directions, waiters);
+            n = co__fd_wait_link(here.loop, &wait, here.task);
+        if (n < 0)
+            break;
+        here.task->wait_fd = fd;
+        n = co__park(here.loop, here.task, reasons[directions]);
         if (n < 0)
             break;
     }
-    for (int i = 0; i < 2; i++) {
-        if (!waiters[i].list)
-            continue;
-        co__waitlist_remove(&waiters[i]);
-        co__fd_pass(slot, i ? CO_WRITABLE : CO_READABLE);
-    }
+    co__fd_wait_end(&wait);
     return n;
 }
