@@ -39,6 +39,7 @@
 #include <unistd.h>
 
 CO_TLS struct co_loop *co__loop;
+uint64_t co__sched_seed;
 
 /* How far ahead the control block of a ready task, and then the frame that its
  * switch will load, are prefetched. */
@@ -47,27 +48,51 @@ CO_TLS struct co_loop *co__loop;
 
 /* ---- who is next --------------------------------------------------------- */
 
+/* For tests: any ready task may be the next, by a generator (xorshift64). */
+static CO_COLD void shuffle(struct co_loop *loop)
+{
+    uint32_t ready = co__queue_length(loop);
+    struct co_task **first, **chosen, *task;
+
+    if (ready < 2)
+        return;
+    co__sched_seed ^= co__sched_seed << 13;
+    co__sched_seed ^= co__sched_seed >> 7;
+    co__sched_seed ^= co__sched_seed << 17;
+    first = &loop->queue[loop->head & loop->mask];
+    chosen = &loop->queue[(loop->head + co__sched_seed % ready) & loop->mask];
+    task = *first;
+    *first = *chosen;
+    *chosen = task;
+}
+
+/* How many switches until the next look. */
+CO_INLINE int32_t slice_length(const struct co_loop *loop)
+{
+    return CO_UNLIKELY(loop->debug || co__sched_seed) ? 1 : CO__SLICE;
+}
+
 /* The slice is over. Returns the root context if this turn of an embedded or
  * stopping loop is over too, else NULL. */
 static CO_NOINLINE struct co_task *slice_end(struct co_loop *loop)
 {
-    loop->slice = CO__SLICE;
+    loop->slice = slice_length(loop);
     if (loop->flags & CO__LOOP_BATCHED) {
         if (!loop->batch) {
             loop->slice = 1; /* the root context asks again */
             return &loop->root;
         }
-        if (loop->batch < CO__SLICE)
+        if (loop->batch < (uint32_t)loop->slice)
             loop->slice = (int32_t)loop->batch;
         loop->batch -= (uint32_t)loop->slice;
     }
     loop->now = co__clock_read();
-    if (CO_UNLIKELY(loop->debug)) {
-        loop->slice = 1;
+    if (CO_UNLIKELY(loop->debug))
         co__report_slow(loop);
-    }
     if (loop->now - loop->polled >= CO__POLL_PERIOD || co__inbox_flagged(loop))
         co__turn(loop, 0);
+    if (CO_UNLIKELY(co__sched_seed))
+        shuffle(loop);
     return NULL;
 }
 

@@ -43,6 +43,10 @@ CO_INLINE int co__here(struct co__here *here)
     return 1;
 }
 
+/* For tests: not 0 makes the order in which ready tasks run a pseudo-random
+ * sequence, the same for the same seed. */
+extern uint64_t co__sched_seed;
+
 /* See above. Yields by itself when the task has had its share. */
 int co__enter_slow(struct co_loop *loop, struct co_task *task);
 CO_INLINE int co__enter(struct co_loop *loop, struct co_task *task)
