@@ -7,6 +7,7 @@
 #include <coppice/alloc.h>
 #include <coppice/base.h>
 #include <coppice/cancel.h>
+#include <coppice/chan.h>
 #include <coppice/clock.h>
 #include <coppice/dump.h>
 #include <coppice/error.h>

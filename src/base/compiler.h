@@ -26,6 +26,15 @@
 #define CO_GUARD_BYTES ((size_t)4 << 10)
 #endif
 
+/* In a loop that waits for another processor. */
+#if defined(__x86_64__)
+#define co__relax() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define co__relax() __asm__ __volatile__("yield" ::: "memory")
+#else
+#define co__relax() __asm__ __volatile__("" ::: "memory")
+#endif
+
 #define CO_CONTAINER_OF(ptr, type, member)                                     \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 

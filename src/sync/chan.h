@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sync/chan.h - what channels and select share.
+ *
+ * One structure serves both kinds of channel, and the same few inline functions
+ * move its elements; a thread-safe one has its lock around them. What differs
+ * is the hand-over to a waiter (co__chan_grant):
+ *  - On one's own loop it is co__wake, which a task takes once.
+ *  - Across threads a waiter that is linked can be granted to, for only who has
+ *    the lock links and unlinks. The granter copies the element and unlinks,
+ *    lets go of the lock, and posts the waiter's remote.
+ *  - A waiter of a select that has thread-safe channels among its cases may be
+ *    found on several channels by several threads. Its claim is a compare-and-
+ *    swap which comes first, before anything is copied or unlinked for good.
+ *
+ * Invariants, but for waiters that will not take anything (they are ready for
+ * another reason, or claimed): an element in the channel or a waiting sender
+ * means no waiting receiver; room in the channel, or a waiting receiver, means
+ * no waiting sender.
+ */
+#ifndef CO_SYNC_CHAN_H
+#define CO_SYNC_CHAN_H
+
+#include <coppice/chan.h>
+
+#include "core/remote.h"
+#include "core/sched.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+struct co_chan {
+    struct co_loop *loop; /* that waits for it, or did; compared only. Always
+                           * NULL if shared */
+    size_t element_bytes;
+    struct co__waitlist receivers, senders; /* of struct co__chan_waiter */
+    size_t count;                           /* elements in the ring */
+    uint32_t closed;
+    uint32_t shared; /* made by co_chan_new_threadsafe */
+    size_t head;     /* the oldest's place */
+    size_t capacity;
+    pthread_mutex_t lock; /* shared: of all the rest */
+    _Alignas(max_align_t) unsigned char ring[];
+};
+
+#define CO__CHAN_PENDING INT32_MIN /* no result yet */
+
+struct co__chan_waiter {
+    struct co__waiter link;
+    void *element;         /* where to copy to, or from */
+    atomic_int *claim;     /* NULL: none is needed; else see above */
+    struct co__remote *to; /* shared: what to post */
+    int32_t result;        /* CO__CHAN_PENDING until granted, where the waiter
+                            * looks */
+};
+
+CO_INLINE void co__chan_copy(const struct co_chan *chan, void *to,
+                             const void *from)
+{
+    size_t bytes = chan->element_bytes;
+
+    if (CO_LIKELY(bytes == 8))
+        memcpy(to, from, 8);
+    else if (bytes == 4)
+        memcpy(to, from, 4);
+    else if (bytes)
+        memcpy(to, from, bytes);
+}
+
+CO_INLINE void co__chan_ring_put(struct co_chan *chan, const void *element)
+{
+    size_t at = chan->head + chan->count;
+
+    if (at >= chan->capacity)
+        at -= chan->capacity;
+    co__chan_copy(chan, chan->ring + at * chan->element_bytes, element);
+    chan->count++;
+}
+
+CO_INLINE void co__chan_ring_take(struct co_chan *chan, void *element)
+{
+    co__chan_copy(chan, element, chan->ring + chan->head * chan->element_bytes);
+    if (++chan->head == chan->capacity)
+        chan->head = 0;
+    chan->count--;
+}
+
+/* Whether this thread may be the one that hands over to a select. */
+CO_INLINE int co__chan_claim(struct co__chan_waiter *waiter)
+{
+    int open = 0;
+
+    return CO_LIKELY(!waiter->claim) ||
+           atomic_compare_exchange_strong(waiter->claim, &open, 1);
+}
+
+/* Unlink the first waiter that takes it, and return it; NULL: there is none.
+ * The element is to be copied before anything else happens. */
+CO_INLINE struct co__chan_waiter *co__chan_grant(struct co__waitlist *list,
+                                                 int result, int shared)
+{
+    struct co__waiter *link;
+
+    while ((link = list->head)) {
+        struct co__chan_waiter *waiter =
+            CO_CONTAINER_OF(link, struct co__chan_waiter, link);
+
+        co__waitlist_remove(link);
+        if (shared) {
+            if (!co__chan_claim(waiter))
+                continue;
+        } else if (link->task->state != CO__TASK_PARKED ||
+                   !co__chan_claim(waiter) || !co__wake(link->task, result)) {
+            continue;
+        }
+        waiter->result = result;
+        return waiter;
+    }
+    return NULL;
+}
+
+/*
+ * Send, or receive, without waiting: the result, or -EAGAIN. `shared` is
+ * chan->shared, a constant to the compiler; then the caller has the lock, and
+ * posts what is left in *granted when it has let go of it.
+ */
+CO_INLINE int co__chan_put(struct co_chan *chan, const void *element,
+                           int shared, struct co__chan_waiter **granted)
+{
+    struct co__chan_waiter *waiter;
+
+    if (CO_UNLIKELY(chan->closed))
+        return -EPIPE;
+    if (chan->receivers.head) {
+        waiter = co__chan_grant(&chan->receivers, 1, shared);
+        if (CO_LIKELY(waiter != NULL)) {
+            co__chan_copy(chan, waiter->element, element);
+            *granted = waiter;
+            return 0;
+        }
+    }
+    if (chan->count == chan->capacity)
+        return -EAGAIN;
+    co__chan_ring_put(chan, element);
+    return 0;
+}
+
+CO_INLINE int co__chan_take(struct co_chan *chan, void *element, int shared,
+                            struct co__chan_waiter **granted)
+{
+    struct co__chan_waiter *waiter = NULL;
+    int buffered = chan->count > 0;
+
+    if (buffered)
+        co__chan_ring_take(chan, element);
+    if (chan->senders.head)
+        waiter = co__chan_grant(&chan->senders, 0, shared);
+    if (waiter) {
+        *granted = waiter;
+        if (buffered)
+            co__chan_ring_put(chan, waiter->element);
+        else
+            co__chan_copy(chan, element, waiter->element);
+        return 1;
+    }
+    if (buffered)
+        return 1;
+    return chan->closed ? 0 : -EAGAIN;
+}
+
+/* Whether the channel, which is not shared, may be used from here: 0 or
+ * -EPERM. */
+int co__chan_check(struct co_chan *chan);
+
+/* ---- thread-safe channels, in chanshared.c ------------------------------- */
+
+void co__chan_lock(struct co_chan *chan);
+void co__chan_unlock(struct co_chan *chan);
+int co__chan_send_shared(struct co_chan *chan, const void *element);
+int co__chan_recv_shared(struct co_chan *chan, void *element);
+int co__chan_try_send_shared(struct co_chan *chan, const void *element);
+int co__chan_try_recv_shared(struct co_chan *chan, void *element);
+int co__chan_close_shared(struct co_chan *chan);
+
+#endif
