@@ -5,19 +5,27 @@
 
 #include <coppice/addr.h>
 #include <coppice/alloc.h>
+#include <coppice/barrier.h>
 #include <coppice/base.h>
 #include <coppice/cancel.h>
 #include <coppice/chan.h>
 #include <coppice/clock.h>
+#include <coppice/cond.h>
 #include <coppice/dump.h>
 #include <coppice/error.h>
+#include <coppice/event.h>
 #include <coppice/fd.h>
 #include <coppice/future.h>
 #include <coppice/loop.h>
+#include <coppice/mutex.h>
+#include <coppice/once.h>
 #include <coppice/report.h>
+#include <coppice/rwlock.h>
 #include <coppice/scope.h>
+#include <coppice/sem.h>
 #include <coppice/socket.h>
 #include <coppice/stack.h>
 #include <coppice/task.h>
+#include <coppice/waitgroup.h>
 
 #endif

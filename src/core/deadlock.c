@@ -34,10 +34,9 @@ static int can_wake(struct co_task *task, void *arg)
 
 static struct co_task *follow(const struct co_task *task)
 {
-    if (!task || task->state != CO__TASK_PARKED ||
-        !(task->flags & CO__FLAG_WAITS_FOR))
+    if (!task || task->state != CO__TASK_PARKED)
         return NULL;
-    return task->waits_for;
+    return co__task_waits_for(task);
 }
 
 /* A task of a cycle that `task` leads into, or NULL (Floyd). */

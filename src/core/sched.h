@@ -72,6 +72,20 @@ CO_INLINE int co__park_for(struct co_loop *loop, struct co_task *task,
     task->flags &= (uint8_t)~CO__FLAG_WAITS_FOR;
     return r;
 }
+/* The same, where that task changes while this one waits: the owner of a lock.
+ * *other is looked at when somebody asks. */
+CO_INLINE int co__park_on(struct co_loop *loop, struct co_task *task,
+                          enum co__wait_reason reason,
+                          struct co_task *const *other)
+{
+    int r;
+
+    task->waits_on = other;
+    task->flags |= CO__FLAG_WAITS_ON;
+    r = co__park(loop, task, reason);
+    task->flags &= (uint8_t)~CO__FLAG_WAITS_ON;
+    return r;
+}
 /* The same with a deadline of the wait's own, which gives 0. */
 int co__park_until(struct co_loop *loop, struct co_task *task,
                    enum co__wait_reason reason, co_time until);

@@ -66,6 +66,7 @@ enum co__task_flag {
     CO__FLAG_DEEP = 1u << 3,      /* free, and its deep pages may be in use */
     CO__FLAG_ATTACHED = 1u << 4,  /* future, locals and group are valid */
     CO__FLAG_WAITS_FOR = 1u << 5, /* waits_for is valid, while parked */
+    CO__FLAG_WAITS_ON = 1u << 6,  /* waits_on is valid, while parked */
 };
 
 struct co_task {
@@ -86,8 +87,9 @@ struct co_task {
     void *arg;
     const char *site;
     union {
-        struct co_task *next_free; /* warm list; valid while free */
-        struct co_task *waits_for; /* see CO__FLAG_WAITS_FOR */
+        struct co_task *next_free;       /* warm list; valid while free */
+        struct co_task *waits_for;       /* see CO__FLAG_WAITS_FOR */
+        struct co_task *const *waits_on; /* see CO__FLAG_WAITS_ON */
     };
     struct co__slab *slab;
     int32_t result;  /* valid when done */
@@ -121,6 +123,15 @@ struct co_task *co__spawn(struct co_loop *loop, const char *site,
 struct co_task *co__spawn_parked(struct co_loop *loop, const char *site,
                                  unsigned size_class, co_task_fn fn, void *arg,
                                  enum co__wait_reason reason);
+
+/* The task that has to act for this one, a parked one, to go on; NULL: it is
+ * not known. */
+CO_INLINE struct co_task *co__task_waits_for(const struct co_task *task)
+{
+    if (task->flags & CO__FLAG_WAITS_FOR)
+        return task->waits_for;
+    return task->flags & CO__FLAG_WAITS_ON ? *task->waits_on : NULL;
+}
 
 /* Make future, locals and group valid: NULL, if they were not. */
 CO_INLINE void co__task_attach(struct co_task *task)

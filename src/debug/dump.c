@@ -84,9 +84,9 @@ static void put_wait(struct dump *dump, const struct co_task *task)
         co__text_string(text, " on fd ");
         co__text_decimal(text, (uint64_t)task->wait_fd);
     }
-    if (task->flags & CO__FLAG_WAITS_FOR && task->waits_for) {
+    if (co__task_waits_for(task)) {
         co__text_string(text, " of ");
-        co__describe_task(text, task->waits_for);
+        co__describe_task(text, co__task_waits_for(task));
     }
     co__text_string(text, " for ");
     co__text_duration(text, dump->now - task->since);

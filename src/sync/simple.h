@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sync/simple.h - the two halves of every call that waits in one line:
+ *
+ *     r = co__begin(&here);
+ *     if (r < 0)
+ *         return r;
+ *     ... what is to be had is taken, and 0 returned
+ *     return co__wait_in(&here, &thing->co__waiters, CO__WAIT_THING);
+ *
+ * Outside tasks the first half is the same, and the second refuses.
+ */
+#ifndef CO_SYNC_SIMPLE_H
+#define CO_SYNC_SIMPLE_H
+
+#include "base/clock.h"
+#include "core/sched.h"
+
+/* Who calls, and whether its limits allow that: 0, -ECANCELED, -ETIMEDOUT.
+ * here->loop is NULL outside tasks. */
+CO_INLINE int co__begin(struct co__here *here)
+{
+    if (CO_LIKELY(co__here(here)))
+        return co__enter(here->loop, here->task);
+    here->task = NULL;
+    return co__chain_error(co__chain_current(), co__clock_read());
+}
+
+/* Stand in line until something is granted: the value of the grant, or
+ * -ECANCELED, -ETIMEDOUT, -EPERM. */
+CO_INLINE int co__wait_in(const struct co__here *here,
+                          struct co__waitlist *list,
+                          enum co__wait_reason reason)
+{
+    struct co__waiter w;
+    int r;
+
+    if (CO_UNLIKELY(!here->loop))
+        return -EPERM;
+    co__waitlist_push(list, &w, here->task);
+    r = co__park(here->loop, here->task, reason);
+    if (CO_UNLIKELY(r < 0))
+        co__waitlist_remove(&w);
+    return r;
+}
+
+#endif
