@@ -19,6 +19,7 @@
 #include <coppice/loop.h>
 #include <coppice/mutex.h>
 #include <coppice/once.h>
+#include <coppice/queue.h>
 #include <coppice/report.h>
 #include <coppice/rwlock.h>
 #include <coppice/scope.h>
