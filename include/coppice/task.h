@@ -12,6 +12,7 @@
 CO_BEGIN_DECLS
 
 typedef struct co_task co_task;
+struct co_group;
 
 /* What a task runs: 0 or more for success, a negative errno for failure. */
 typedef int (*co_task_fn)(void *arg);
@@ -25,6 +26,7 @@ typedef struct co_spawn_options {
     const char *name;  /* copied, cut to CO_TASK_NAME_MAX bytes; may be NULL */
     size_t stack_size; /* bytes, rounded up; 0: the loop's stack_size */
     int detached;      /* as if co_detach followed */
+    struct co_group *group; /* its child, see group.h; or NULL */
 } co_spawn_options;
 
 /*
@@ -43,8 +45,9 @@ CO_API CO_MUST_CHECK co_task *co_spawn_at(const char *site, co_task_fn fn,
 
 /*
  * The same with options, which are not kept; NULL means all defaults. EINVAL
- * also for a wrong options size and for a stack size that is not 0 and not
- * within CO_STACK_SIZE_MIN and CO_STACK_SIZE_MAX.
+ * also for a wrong options size, for a stack size that is not 0 and not within
+ * CO_STACK_SIZE_MIN and CO_STACK_SIZE_MAX, and for a group's task that is to be
+ * detached; ECANCELED and EPERM also for a group, as for co_group_spawn.
  */
 #define co_spawn_with(options, fn, arg)                                        \
     co_spawn_with_at(CO_SITE, (options), (fn), (arg))

@@ -7,8 +7,14 @@
 #ifndef CO_CORE_HOOKS_H
 #define CO_CORE_HOOKS_H
 
+struct co_group;
 struct co_loop;
 struct co_task;
+
+/* Whether a group takes children from here now: 0, -EPERM, -ECANCELED. Make a
+ * task that has not begun its child. In sync/group.c. */
+int co__group_admits(const struct co_group *group);
+void co__group_adopt(struct co_group *group, struct co_task *task);
 
 /* A child of a group (task->group) has ended, and its result is set; its handle
  * is nobody's any more. In sync/group.c. */

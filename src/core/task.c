@@ -112,7 +112,7 @@ co_task *co_spawn_with_at(const char *site, const co_spawn_options *options,
 {
     struct co_loop *loop = spawn_loop(fn);
     struct co_task *task;
-    int size_class;
+    int size_class, r;
 
     if (!loop)
         return NULL;
@@ -125,6 +125,11 @@ co_task *co_spawn_with_at(const char *site, const co_spawn_options *options,
         size_class = co__stack_class(options->stack_size);
     if (size_class < 0)
         return fail(-size_class);
+    if (options->group) {
+        r = options->detached ? -EINVAL : co__group_admits(options->group);
+        if (r < 0)
+            return fail(-r);
+    }
     task = co__spawn(loop, site, (unsigned)size_class, fn, arg);
     if (!task)
         return NULL;
@@ -132,6 +137,8 @@ co_task *co_spawn_with_at(const char *site, const co_spawn_options *options,
         co_task_set_name(task, options->name);
     if (options->detached)
         task->flags |= CO__FLAG_DETACHED;
+    if (options->group)
+        co__group_adopt(options->group, task);
     return task;
 }
 
