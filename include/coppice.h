@@ -16,6 +16,7 @@
 #include <coppice/event.h>
 #include <coppice/fd.h>
 #include <coppice/future.h>
+#include <coppice/gather.h>
 #include <coppice/group.h>
 #include <coppice/loop.h>
 #include <coppice/mutex.h>

@@ -322,6 +322,21 @@ static int wait_shared(struct co_future *future)
     return 0;
 }
 
+int co__future_await(const struct co__here *here, struct co_future *future)
+{
+    struct co__waiter waiter;
+    int r;
+
+    if (co__future_is_done(future))
+        return 0;
+    if (!here || future->shared)
+        return wait_shared(future);
+    co__waitlist_push(&future->waiters, &waiter, here->task);
+    r = co__park_for(here->loop, here->task, CO__WAIT_FUTURE, future->task);
+    co__waitlist_remove(&waiter);
+    return r;
+}
+
 /* Outside a task the thread may wait for a thread-safe future. */
 static CO_COLD int wait_thread(struct co_future *future, void **value)
 {

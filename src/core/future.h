@@ -17,6 +17,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+struct co__here;
+
 struct co__watch {
     struct co__watch *next, *prev;
     struct co_future *future; /* NULL: not linked, or told already */
@@ -54,6 +56,11 @@ struct co_future {
  * -EALREADY. */
 int co__future_settle(struct co_future *future, int result, void *value,
                       int cancelled);
+
+/* Wait until a future is done, past co__enter: 0, or -ECANCELED, -ETIMEDOUT,
+ * -EPERM. here is NULL outside a task, and the future thread-safe then. The
+ * caller holds a reference. */
+int co__future_await(const struct co__here *here, struct co_future *future);
 
 /* Have watch->done(watch) called when the future is done. Returns 1 if it is
  * done already, and then it is not; else 0. The caller holds a reference while
