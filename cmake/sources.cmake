@@ -14,6 +14,7 @@ set(COPPICE_PLATFORM_TABLE
   "src/poll/epoll.c          *          Linux"
   "src/poll/pollers_linux.c  *          Linux"
   "src/io/sys_linux.c        *          Linux"
+  "src/offload/sys_linux.c   *          Linux"
 )
 
 # The layers that make libcoppice, lowest first. hook and http are libraries of

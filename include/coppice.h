@@ -29,6 +29,7 @@
 #include <coppice/socket.h>
 #include <coppice/stack.h>
 #include <coppice/task.h>
+#include <coppice/threadpool.h>
 #include <coppice/waitgroup.h>
 
 #endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* offload/sys.h - what each system calls differently. One file implements it
+ * for each. */
+#ifndef CO_OFFLOAD_SYS_H
+#define CO_OFFLOAD_SYS_H
+
+/* How many processors this process may run on; 1 at least. */
+unsigned co__sys_processors(void);
+
+/* Name this thread, for debuggers; the name is cut. */
+void co__sys_thread_name(const char *name);
+
+/* Close every descriptor from `first` on. Async-signal-safe. */
+void co__sys_close_from(int first);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* See sys.h: Linux. */
+#include "offload/sys.h"
+
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+unsigned co__sys_processors(void)
+{
+    cpu_set_t set;
+    long count;
+
+    if (sched_getaffinity(0, sizeof(set), &set) == 0)
+        return (unsigned)CPU_COUNT(&set);
+    count = sysconf(_SC_NPROCESSORS_ONLN); /* more than cpu_set_t has */
+    return count > 0 ? (unsigned)count : 1;
+}
+
+void co__sys_thread_name(const char *name)
+{
+    prctl(PR_SET_NAME, name);
+}
+
+void co__sys_close_from(int first)
+{
+    struct rlimit limit;
+    int last = 1 << 16;
+
+    if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0)
+        return;
+    /* Before Linux 5.9. */
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < (rlim_t)1
+                                                                      << 20)
+        last = (int)limit.rlim_cur;
+    for (int fd = first; fd < last; fd++)
+        close(fd);
+}
