@@ -175,14 +175,18 @@ static int settle_own(struct co_future *future)
     return 0;
 }
 
+/* Once it is done, who waited may give the last other reference back, while the
+ * lock is not quite released here: so one is taken. */
 static int settle_shared(struct co_future *future, int result, void *value,
                          int cancelled)
 {
     struct co__remote *remote, *next;
 
+    co_future_ref(future);
     pthread_mutex_lock(&future->lock);
     if (co__future_is_done(future)) {
         pthread_mutex_unlock(&future->lock);
+        co_future_unref(future);
         return -EALREADY;
     }
     future->result = result;
@@ -198,6 +202,7 @@ static int settle_shared(struct co_future *future, int result, void *value,
         next = remote->next; /* the node may be gone once it is posted */
         co__remote_post(remote);
     }
+    co_future_unref(future);
     return 0;
 }
 
@@ -211,7 +216,8 @@ int co__future_settle(struct co_future *future, int result, void *value,
     future->result = result;
     future->value = value;
     future->cancelled = (uint8_t)cancelled;
-    atomic_store_explicit(&future->done, 1, memory_order_relaxed);
+    /* Release: any thread may look whether it is done. */
+    atomic_store_explicit(&future->done, 1, memory_order_release);
     if (future->waiters.head || future->first)
         return settle_own(future);
     return 0;
@@ -438,24 +444,29 @@ int co__future_watch(struct co_future *future, struct co__watch *watch,
     return 0;
 }
 
-void co__future_unwatch(struct co__watch *watch)
+static int unwatch_shared(struct co__watch *watch)
 {
     struct co_future *future = watch->future;
     int linked;
 
+    pthread_mutex_lock(&future->lock);
+    linked = co__remotes_remove(&future->remotes, &watch->remote);
+    pthread_mutex_unlock(&future->lock);
+    if (!linked)
+        return 0;
+    watch->remote.loop->external--;
+    watch->future = NULL;
+    return 1;
+}
+
+int co__future_unwatch_now(struct co__watch *watch)
+{
+    struct co_future *future = watch->future;
+
     if (!future)
-        return;
-    if (future->shared) {
-        pthread_mutex_lock(&future->lock);
-        linked = co__remotes_remove(&future->remotes, &watch->remote);
-        pthread_mutex_unlock(&future->lock);
-        if (linked)
-            watch->remote.loop->external--;
-        else
-            co__remote_settle(&watch->remote);
-        watch->future = NULL;
-        return;
-    }
+        return 1;
+    if (future->shared)
+        return unwatch_shared(watch);
     if (watch->prev)
         watch->prev->next = watch->next;
     else
@@ -465,4 +476,11 @@ void co__future_unwatch(struct co__watch *watch)
     else
         future->last = watch->prev;
     watch->future = NULL;
+    return 1;
+}
+
+void co__future_unwatch(struct co__watch *watch)
+{
+    if (!co__future_unwatch_now(watch))
+        co__remote_settle(&watch->remote);
 }

@@ -70,6 +70,8 @@ int co__future_watch(struct co_future *future, struct co__watch *watch,
 /* No longer; nothing happens if it was told already. Suspends only for
  * thread-safe futures, and then shortly. */
 void co__future_unwatch(struct co__watch *watch);
+/* The same without suspending: returns 0 if another thread is about to tell. */
+int co__future_unwatch_now(struct co__watch *watch);
 
 /* Whether the future may be used from here: 0, -EINVAL or -EPERM. */
 int co__future_check(const struct co_future *future);
@@ -96,8 +98,9 @@ void co__future_task_joined(struct co_task *task);
 void co__future_task_freed(struct co_task *task);
 
 /* At the end of a loop, which still runs: forget the requests of
- * co_future_on_done whose futures are pending. */
-void co__on_done_drop(struct co_loop *loop);
+ * co_future_on_done whose futures are pending. Returns 1 if another thread is
+ * about to resolve one, and its call will come; else 0. */
+int co__on_done_drop(struct co_loop *loop);
 
 /* Free what the loop keeps for reuse. */
 void co__future_pool_free(struct co_loop *loop);

@@ -3,7 +3,9 @@
  * Functions of the user's that are called when a future is done. Each request
  * is a node on the heap: a watch while the future is pending, then a call in
  * the loop's callback task. A node that is taken back after its future is done
- * is marked, and freed when its turn comes.
+ * is marked, and freed when its turn comes; so is one that another thread has
+ * just begun to post, for to wait for it is to let the callback task free it
+ * meanwhile.
  */
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -11,6 +13,7 @@
 #include "core/loop.h"
 
 #include <errno.h>
+#include <sched.h>
 
 struct co__request {
     struct co__watch watch;
@@ -44,6 +47,8 @@ static void call(void *arg)
         atomic_store_explicit(&request->future->looked, 1,
                               memory_order_relaxed);
         fn(request->future, request->arg);
+        if (CO_UNLIKELY(!co__loop))
+            return; /* a forked child, see fork.c */
     }
     forget(request);
 }
@@ -101,23 +106,25 @@ int co_future_remove_on_done(co_future *future, co_future_fn fn, void *arg)
             continue;
         count++;
         request->fn = NULL;
-        if (!request->call.co__state) {
-            co__future_unwatch(&request->watch);
-            if (!request->call.co__state)
-                forget(request);
-        }
+        if (!request->call.co__state && co__future_unwatch_now(&request->watch))
+            forget(request);
     }
     co_future_unref(future);
     return count;
 }
 
-void co__on_done_drop(struct co_loop *loop)
+int co__on_done_drop(struct co_loop *loop)
 {
-    struct co__request *request;
+    struct co__request *request, *next;
 
-    while ((request = loop->requests)) {
-        co__future_unwatch(&request->watch);
+    for (request = loop->requests; request; request = next) {
+        next = request->next;
         CO_ASSERT(!request->call.co__state);
-        forget(request);
+        if (co__future_unwatch_now(&request->watch))
+            forget(request);
     }
+    if (!loop->requests)
+        return 0;
+    sched_yield();
+    return 1;
 }

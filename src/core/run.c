@@ -162,8 +162,7 @@ void co__run_drain(struct co_loop *loop)
         run(loop, all_ended);
         /* A stop is no reason to leave tasks behind. */
         loop->flags &= ~CO__LOOP_BATCHED;
-    } while (!all_ended(loop));
-    co__on_done_drop(loop);
+    } while (!all_ended(loop) || co__on_done_drop(loop));
     co__stack_pool_each(loop->pool, free_one, NULL);
     loop->caller = NULL;
 }
@@ -200,6 +199,8 @@ static int run_main(const char *site, co_loop *loop, co_task_fn fn, void *arg,
     atomic_store(&loop->inbox.stop, 0); /* a stop meant this run */
     if (result)
         *result = task->result;
+    if (CO_UNLIKELY(task->flags & CO__FLAG_ATTACHED))
+        co__future_task_joined(task);
     co__task_free(task);
     return 0;
 }

@@ -387,6 +387,8 @@ static void budget_look(struct co_loop *loop, struct co_task *task)
         loop->now - loop->stint < CO__BUDGET_TIME)
         return;
     loop->looks = 0;
+    if (CO_UNLIKELY(loop->debug))
+        co__report_slow(loop);
     /* Not only to who is ready now: with nobody ready a yield is nothing. */
     if (loop->now - loop->polled >= CO__POLL_PERIOD)
         co__turn(loop, 0);
@@ -441,6 +443,10 @@ CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
     if (CO_UNLIKELY(task == loop->until)) {
         loop->until = NULL;
         loop->flags |= CO__LOOP_LEAVE;
+        if (CO_UNLIKELY(loop->debug)) {
+            loop->now = co__clock_read();
+            co__report_slow(loop);
+        }
         return &loop->root;
     }
     to = next(loop);

@@ -10,6 +10,7 @@
 #include "core/future.h"
 #include "core/hooks.h"
 #include "core/queue.h"
+#include "core/report.h"
 #include "core/sched.h"
 #include "core/stack.h"
 #include "core/turn.h"
@@ -197,10 +198,14 @@ int co_detach(co_task *task)
         return -EINVAL;
     if (task->joiner)
         return -EBUSY;
-    if (task->state == CO__TASK_DONE)
-        co__task_free(task);
-    else
+    if (task->state != CO__TASK_DONE) {
         task->flags |= CO__FLAG_DETACHED;
+        return 0;
+    }
+    if (CO_UNLIKELY(task->result < 0 && co__loop->debug) &&
+        !(task->flags & CO__FLAG_ATTACHED && task->future))
+        co__report_unseen(task); /* a future says so itself */
+    co__task_free(task);
     return 0;
 }
 

@@ -99,6 +99,8 @@ static int errand_run(void *arg)
     struct errand *errand = arg;
     int result = errand->fn(errand->arg);
 
+    if (CO_UNLIKELY(!co__loop))
+        return result; /* a forked child, see fork.c: nobody waits for it */
     errand_end(errand, result,
                result == -ECANCELED && co_cancelling(co_self()) > 0);
     return 0;
