@@ -30,6 +30,7 @@
 #include "core/deadlock.h"
 #include "core/future.h"
 #include "core/hooks.h"
+#include "core/park.h"
 #include "core/queue.h"
 #include "core/report.h"
 #include "core/stack.h"
@@ -40,11 +41,6 @@
 
 CO_TLS struct co_loop *co__loop;
 uint64_t co__sched_seed;
-
-/* How far ahead the control block of a ready task, and then the frame that its
- * switch will load, are prefetched. */
-#define PREFETCH_TASK  16
-#define PREFETCH_FRAME 8
 
 /* ---- who is next --------------------------------------------------------- */
 
@@ -100,58 +96,18 @@ static CO_NOINLINE struct co_task *slice_end(struct co_loop *loop)
 CO_INLINE struct co_task *next(struct co_loop *loop)
 {
     struct co_task *task;
-    uint32_t ready;
 
     if (CO_UNLIKELY(--loop->slice <= 0)) {
         task = slice_end(loop);
         if (task)
             return task;
     }
-    ready = loop->tail - loop->head;
-    if (!ready)
-        return NULL;
-    task = loop->queue[loop->head++ & loop->mask];
-    if (ready > PREFETCH_TASK) {
-        __builtin_prefetch(
-            loop->queue[(loop->head + PREFETCH_TASK - 1) & loop->mask]);
-        struct co_task *soon =
-            loop->queue[(loop->head + PREFETCH_FRAME - 1) & loop->mask];
-        __builtin_prefetch(soon->sp);
-        /* As a number: a task that has not started has no frame yet. */
-        __builtin_prefetch((void *)((uintptr_t)soon->sp + CO_CACHE_LINE));
-    }
-    return task;
-}
-
-static void task_entry(void *arg);
-
-/* Save `from` and run `to`, for the first time or again. */
-CO_INLINE int enter(struct co_task *from, struct co_task *to)
-{
-    if (to->flags & CO__FLAG_NEW) {
-        to->flags &= (uint8_t)~CO__FLAG_NEW;
-        return co__switch_start(&from->sp, to, task_entry, to);
-    }
-    return co__switch(&from->sp, to->sp, to->value);
-}
-
-CO_INLINE int switch_to(struct co_loop *loop, struct co_task *from,
-                        struct co_task *to)
-{
-    int value;
-
-    co__loop_hand_over(loop, to);
-    if (!CO__SANITIZED)
-        return enter(from, to);
-    co__fiber_leave(&from->fiber, &to->fiber, 0);
-    value = enter(from, to);
-    co__fiber_arrive(&from->fiber);
-    return value;
+    return loop->head == loop->tail ? NULL : co__take(loop);
 }
 
 void co__switch_from_root(struct co_loop *loop, struct co_task *task)
 {
-    switch_to(loop, &loop->root, task);
+    co__switch_to(loop, &loop->root, task);
 }
 
 struct co_task *co__next(struct co_loop *loop)
@@ -250,42 +206,33 @@ static CO_NOINLINE int park_idle(struct co_loop *loop, struct co_task *task)
     } while (!to);
     if (to == task)
         return task->value;
-    return switch_to(loop, task, to);
+    return co__switch_to(loop, task, to);
 }
 
-CO_INLINE int park(struct co_loop *loop, struct co_task *task, unsigned reason,
-                   co_time until)
+int co__park_slow(struct co_loop *loop, struct co_task *task)
 {
     struct co_task *to;
 
-    CO_ASSERT(task == loop->self && task->state == CO__TASK_READY);
-    if (CO_UNLIKELY(task->flags & CO__FLAG_CALLBACK) &&
-        reason != CO__WAIT_CALLS)
-        return -EPERM;
-    task->state = CO__TASK_PARKED;
-    task->reason = (uint8_t)reason;
-    task->since = loop->now;
-    task->until = until;
-    if (until != CO_NEVER || task->chain.due != CO_NEVER)
+    if (task->until != CO_NEVER || task->chain.due != CO_NEVER)
         arm(loop, task);
     to = next(loop);
     if (CO_UNLIKELY(!to))
         return park_idle(loop, task);
     if (CO_UNLIKELY(to == task)) /* the end of the slice has woken it */
         return task->value;
-    return switch_to(loop, task, to);
+    return co__switch_to(loop, task, to);
 }
 
 int co__park(struct co_loop *loop, struct co_task *task,
              enum co__wait_reason reason)
 {
-    return park(loop, task, reason, CO_NEVER);
+    return co__park_inline(loop, task, reason, CO_NEVER);
 }
 
 int co__park_until(struct co_loop *loop, struct co_task *task,
                    enum co__wait_reason reason, co_time until)
 {
-    return park(loop, task, reason, until);
+    return co__park_inline(loop, task, reason, until);
 }
 
 int co__park_into(struct co_loop *loop, struct co_task *task,
@@ -304,7 +251,7 @@ int co__park_into(struct co_loop *loop, struct co_task *task,
     to->value = value;
     to->state = CO__TASK_READY;
     loop->slice--; /* it is not below 1 unless next() is to look */
-    return switch_to(loop, task, to);
+    return co__switch_to(loop, task, to);
 }
 
 int co__park_shielded(struct co_loop *loop, struct co_task *task,
@@ -334,7 +281,7 @@ CO_INLINE int yield(struct co_loop *loop, struct co_task *task)
     to = next(loop);
     if (to == task)
         return 0;
-    return switch_to(loop, task, to);
+    return co__switch_to(loop, task, to);
 }
 
 void co__give_way(struct co_loop *loop, struct co_task *task)
@@ -456,7 +403,7 @@ CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
 }
 
 /* What co__switch_start calls. It ends in a jump, see co__switch_final. */
-static void task_entry(void *arg)
+void co__task_entry(void *arg)
 {
     struct co_task *task = arg, *to;
     struct co_loop *loop;
@@ -472,7 +419,7 @@ static void task_entry(void *arg)
     if (CO__SANITIZED)
         co__fiber_leave(&task->fiber, &to->fiber, 1);
     if (to->flags & CO__FLAG_NEW)
-        enter(task, to);
+        co__switch_enter(task, to);
     else
         co__switch_final(to->sp, to->value);
 }

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "core/park.h"
 
 static struct co_chan *make(size_t element_bytes, size_t capacity, int shared)
 {
@@ -83,30 +84,77 @@ int co__chan_check(struct co_chan *chan)
     return 0;
 }
 
-/* ---- sending ------------------------------------------------------------- */
+/*
+ * The functions below come in three: the public one has what is most frequent,
+ * and calls nothing but at its end, so that it saves no registers; _general
+ * does it all, for a channel of this loop; _elsewhere finds out what channel it
+ * is.
+ */
 
-CO_INLINE int send_here(struct co_loop *loop, struct co_chan *chan,
-                        const void *element)
+/* What the fast paths demand: a channel of the running loop, an element, and
+ * nothing for co__enter to look at. */
+CO_INLINE struct co_loop *fast(const struct co_chan *chan, const void *element)
 {
-    struct co_task *task = loop->self;
-    struct co__chan_waiter waiter, *granted;
+    struct co_loop *loop = co__loop;
+
+    if (CO_UNLIKELY(!loop || !chan || chan->loop != loop || !element ||
+                    loop->self->chain.due <= loop->now || loop->budget <= 1))
+        return NULL;
+    return loop;
+}
+
+/* The one waiter, if it is a task that can be handed something right now. It is
+ * unlinked and ready then. */
+CO_INLINE struct co__chan_waiter *grant_fast(struct co_loop *loop,
+                                             struct co__waitlist *list,
+                                             unsigned reason, int result)
+{
+    struct co__waiter *link = list->head;
+    struct co__chan_waiter *waiter =
+        CO_CONTAINER_OF(link, struct co__chan_waiter, link);
+    struct co_task *task = link->task;
+
+    /* A select's waits for another reason. */
+    if (CO_UNLIKELY(link->next || task->state != CO__TASK_PARKED ||
+                    task->reason != reason))
+        return NULL;
+    list->head = list->tail = NULL;
+    task->state = CO__TASK_READY;
+    task->value = result;
+    co__queue_push(loop, task);
+    return waiter;
+}
+
+CO_INLINE int wait_in(struct co_loop *loop, struct co__waitlist *list,
+                      void *element, enum co__wait_reason reason)
+{
+    struct co__chan_waiter waiter;
     int r;
 
-    if (CO_UNLIKELY(!element) && chan->element_bytes)
-        return -EINVAL;
-    r = co__enter(loop, task);
+    waiter.element = element;
+    waiter.selects = 0;
+    co__waitlist_push(list, &waiter.link, loop->self);
+    r = co__park_inline(loop, waiter.link.task, reason, CO_NEVER);
+    if (CO_UNLIKELY(r < 0))
+        co__waitlist_remove(&waiter.link);
+    return r;
+}
+
+/* ---- sending ------------------------------------------------------------- */
+
+static CO_NOINLINE int send_general(struct co_chan *chan, const void *element)
+{
+    struct co_loop *loop = co__loop;
+    struct co__chan_waiter *granted;
+    int r;
+
+    r = co__enter(loop, loop->self);
     if (CO_UNLIKELY(r < 0))
         return r;
     r = co__chan_put(chan, element, 0, &granted);
     if (r != -EAGAIN)
         return r;
-    waiter.element = (void *)element;
-    waiter.claim = NULL;
-    co__waitlist_push(&chan->senders, &waiter.link, task);
-    r = co__park(loop, task, CO__WAIT_CHAN_SEND);
-    if (CO_UNLIKELY(r < 0))
-        co__waitlist_remove(&waiter.link);
-    return r;
+    return wait_in(loop, &chan->senders, (void *)element, CO__WAIT_CHAN_SEND);
 }
 
 static CO_NOINLINE int send_elsewhere(struct co_chan *chan, const void *element)
@@ -122,18 +170,32 @@ static CO_NOINLINE int send_elsewhere(struct co_chan *chan, const void *element)
     if (r < 0)
         return r;
     if (co__loop)
-        return send_here(co__loop, chan, element);
+        return send_general(chan, element);
     r = co__chan_put(chan, element, 0, &granted);
     return r == -EAGAIN ? -EPERM : r;
 }
 
 int co_chan_send(co_chan *chan, const void *element)
 {
-    struct co_loop *loop = co__loop;
+    struct co_loop *loop = fast(chan, element);
+    struct co__chan_waiter *waiter;
 
-    if (CO_LIKELY(loop && chan && chan->loop == loop))
-        return send_here(loop, chan, element);
-    return send_elsewhere(chan, element);
+    if (CO_UNLIKELY(!loop))
+        return send_elsewhere(chan, element);
+    if (!chan->receivers.head) {
+        if (chan->count < chan->capacity || CO_UNLIKELY(chan->closed))
+            return send_general(chan, element);
+        return wait_in(loop, &chan->senders, (void *)element,
+                       CO__WAIT_CHAN_SEND);
+    }
+    if (CO_UNLIKELY(chan->element_bytes != 8))
+        return send_general(chan, element);
+    waiter = grant_fast(loop, &chan->receivers, CO__WAIT_CHAN_RECV, 1);
+    if (CO_UNLIKELY(!waiter))
+        return send_general(chan, element);
+    memcpy(waiter->element, element, 8);
+    loop->budget--;
+    return 0;
 }
 
 int co_chan_try_send(co_chan *chan, const void *element)
@@ -151,28 +213,19 @@ int co_chan_try_send(co_chan *chan, const void *element)
 
 /* ---- receiving ----------------------------------------------------------- */
 
-CO_INLINE int recv_here(struct co_loop *loop, struct co_chan *chan,
-                        void *element)
+static CO_NOINLINE int recv_general(struct co_chan *chan, void *element)
 {
-    struct co_task *task = loop->self;
-    struct co__chan_waiter waiter, *granted;
+    struct co_loop *loop = co__loop;
+    struct co__chan_waiter *granted;
     int r;
 
-    if (CO_UNLIKELY(!element) && chan->element_bytes)
-        return -EINVAL;
-    r = co__enter(loop, task);
+    r = co__enter(loop, loop->self);
     if (CO_UNLIKELY(r < 0))
         return r;
     r = co__chan_take(chan, element, 0, &granted);
     if (r != -EAGAIN)
         return r;
-    waiter.element = element;
-    waiter.claim = NULL;
-    co__waitlist_push(&chan->receivers, &waiter.link, task);
-    r = co__park(loop, task, CO__WAIT_CHAN_RECV);
-    if (CO_UNLIKELY(r < 0))
-        co__waitlist_remove(&waiter.link);
-    return r;
+    return wait_in(loop, &chan->receivers, element, CO__WAIT_CHAN_RECV);
 }
 
 static CO_NOINLINE int recv_elsewhere(struct co_chan *chan, void *element)
@@ -188,18 +241,30 @@ static CO_NOINLINE int recv_elsewhere(struct co_chan *chan, void *element)
     if (r < 0)
         return r;
     if (co__loop)
-        return recv_here(co__loop, chan, element);
+        return recv_general(chan, element);
     r = co__chan_take(chan, element, 0, &granted);
     return r == -EAGAIN ? -EPERM : r;
 }
 
 int co_chan_recv(co_chan *chan, void *element)
 {
-    struct co_loop *loop = co__loop;
+    struct co_loop *loop = fast(chan, element);
+    struct co__chan_waiter *waiter;
 
-    if (CO_LIKELY(loop && chan && chan->loop == loop))
-        return recv_here(loop, chan, element);
-    return recv_elsewhere(chan, element);
+    if (CO_UNLIKELY(!loop))
+        return recv_elsewhere(chan, element);
+    if (chan->count || CO_UNLIKELY(chan->closed))
+        return recv_general(chan, element);
+    if (!chan->senders.head)
+        return wait_in(loop, &chan->receivers, element, CO__WAIT_CHAN_RECV);
+    if (CO_UNLIKELY(chan->element_bytes != 8))
+        return recv_general(chan, element);
+    waiter = grant_fast(loop, &chan->senders, CO__WAIT_CHAN_SEND, 0);
+    if (CO_UNLIKELY(!waiter))
+        return recv_general(chan, element);
+    memcpy(element, waiter->element, 8);
+    loop->budget--;
+    return 1;
 }
 
 int co_chan_try_recv(co_chan *chan, void *element)

@@ -23,6 +23,7 @@
 
 #include <coppice/chan.h>
 
+#include "core/queue.h"
 #include "core/remote.h"
 #include "core/sched.h"
 
@@ -49,10 +50,10 @@ struct co_chan {
 struct co__chan_waiter {
     struct co__waiter link;
     void *element;         /* where to copy to, or from */
-    atomic_int *claim;     /* NULL: none is needed; else see above */
+    int selects;           /* it is a select's */
+    int32_t result;        /* select, shared: CO__CHAN_PENDING until granted */
+    atomic_int *claim;     /* select, shared: NULL, or see above */
     struct co__remote *to; /* shared: what to post */
-    int32_t result;        /* CO__CHAN_PENDING until granted, where the waiter
-                            * looks */
 };
 
 CO_INLINE void co__chan_copy(const struct co_chan *chan, void *to,
@@ -91,8 +92,33 @@ CO_INLINE int co__chan_claim(struct co__chan_waiter *waiter)
 {
     int open = 0;
 
-    return CO_LIKELY(!waiter->claim) ||
+    return !waiter->claim ||
            atomic_compare_exchange_strong(waiter->claim, &open, 1);
+}
+
+/* Hand over to a waiter that was unlinked, if it takes it. */
+CO_INLINE int co__chan_hand(struct co__chan_waiter *waiter, int result,
+                            int shared)
+{
+    struct co_task *task = waiter->link.task;
+
+    if (shared) {
+        if (!co__chan_claim(waiter))
+            return 0;
+        waiter->result = result;
+        return 1;
+    }
+    if (CO_UNLIKELY(task->state != CO__TASK_PARKED))
+        return 0;
+    if (CO_UNLIKELY(waiter->selects)) {
+        if (!co__chan_claim(waiter))
+            return 0;
+        waiter->result = result;
+    }
+    task->state = CO__TASK_READY;
+    task->value = result;
+    co__queue_push(task->loop, task);
+    return 1;
 }
 
 /* Unlink the first waiter that takes it, and return it; NULL: there is none.
@@ -106,16 +132,14 @@ CO_INLINE struct co__chan_waiter *co__chan_grant(struct co__waitlist *list,
         struct co__chan_waiter *waiter =
             CO_CONTAINER_OF(link, struct co__chan_waiter, link);
 
-        co__waitlist_remove(link);
-        if (shared) {
-            if (!co__chan_claim(waiter))
-                continue;
-        } else if (link->task->state != CO__TASK_PARKED ||
-                   !co__chan_claim(waiter) || !co__wake(link->task, result)) {
-            continue;
-        }
-        waiter->result = result;
-        return waiter;
+        list->head = link->next;
+        if (link->next)
+            link->next->prev = NULL;
+        else
+            list->tail = NULL;
+        link->list = NULL;
+        if (CO_LIKELY(co__chan_hand(waiter, result, shared)))
+            return waiter;
     }
     return NULL;
 }

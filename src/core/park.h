@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/park.h - the way from one task to the next, for sched.c, and for what is
+ * to be as short as it can be: inlined into the function that waits, it has no
+ * registers to save but those of the switch.
+ */
+#ifndef CO_CORE_PARK_H
+#define CO_CORE_PARK_H
+
+#include "arch/switch.h"
+#include "core/queue.h"
+#include "core/sched.h"
+
+/* How far ahead the control block of a ready task, and then the frame that its
+ * switch will load, are prefetched. */
+#define CO__PREFETCH_TASK  16
+#define CO__PREFETCH_FRAME 8
+
+/* Take the first ready task off the queue; there is one. */
+CO_INLINE struct co_task *co__take(struct co_loop *loop)
+{
+    uint32_t ready = loop->tail - loop->head;
+    struct co_task *task = loop->queue[loop->head++ & loop->mask];
+
+    if (ready > CO__PREFETCH_TASK) {
+        __builtin_prefetch(
+            loop->queue[(loop->head + CO__PREFETCH_TASK - 1) & loop->mask]);
+        struct co_task *soon =
+            loop->queue[(loop->head + CO__PREFETCH_FRAME - 1) & loop->mask];
+        __builtin_prefetch(soon->sp);
+        /* As a number: a task that has not started has no frame yet. */
+        __builtin_prefetch((void *)((uintptr_t)soon->sp + CO_CACHE_LINE));
+    }
+    return task;
+}
+
+/* What co__switch_start calls. */
+void co__task_entry(void *arg);
+
+/* Save `from` and run `to`, for the first time or again. */
+CO_INLINE int co__switch_enter(struct co_task *from, struct co_task *to)
+{
+    if (to->flags & CO__FLAG_NEW) {
+        to->flags &= (uint8_t)~CO__FLAG_NEW;
+        return co__switch_start(&from->sp, to, co__task_entry, to);
+    }
+    return co__switch(&from->sp, to->sp, to->value);
+}
+
+CO_INLINE int co__switch_to(struct co_loop *loop, struct co_task *from,
+                            struct co_task *to)
+{
+    int value;
+
+    co__loop_hand_over(loop, to);
+    if (!CO__SANITIZED)
+        return co__switch_enter(from, to);
+    co__fiber_leave(&from->fiber, &to->fiber, 0);
+    value = co__switch_enter(from, to);
+    co__fiber_arrive(&from->fiber);
+    return value;
+}
+
+/* The task is parked, but the way on is not the shortest. In sched.c. */
+int co__park_slow(struct co_loop *loop, struct co_task *task);
+
+/* co__park and co__park_until. */
+CO_INLINE int co__park_inline(struct co_loop *loop, struct co_task *task,
+                              unsigned reason, co_time until)
+{
+    CO_ASSERT(task == loop->self && task->state == CO__TASK_READY);
+    if (CO_UNLIKELY(task->flags & CO__FLAG_CALLBACK) &&
+        reason != CO__WAIT_CALLS)
+        return -EPERM;
+    task->state = CO__TASK_PARKED;
+    task->reason = (uint8_t)reason;
+    task->since = loop->now;
+    task->until = until;
+    if (until != CO_NEVER || task->chain.due != CO_NEVER || loop->slice <= 1 ||
+        loop->head == loop->tail)
+        return co__park_slow(loop, task);
+    loop->slice--;
+    return co__switch_to(loop, task, co__take(loop));
+}
+
+#endif
