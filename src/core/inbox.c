@@ -18,6 +18,7 @@
 #include "core/turn.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <unistd.h>
 
 #define STATE_IDLE   0u
@@ -80,6 +81,24 @@ int co__inbox_take(struct co__inbox *inbox)
     return inbox->calls != NULL;
 }
 
+/* Around what touches the loop after the last thing it may be waiting for. */
+static void enter(struct co_loop *loop)
+{
+    atomic_fetch_add_explicit(&loop->inbox.callers, 1, memory_order_relaxed);
+}
+
+static void leave(struct co_loop *loop)
+{
+    /* Release: pairs with co__inbox_quiesce. */
+    atomic_fetch_sub_explicit(&loop->inbox.callers, 1, memory_order_release);
+}
+
+void co__inbox_quiesce(struct co__inbox *inbox)
+{
+    while (atomic_load_explicit(&inbox->callers, memory_order_acquire))
+        sched_yield();
+}
+
 int co_call_soon_threadsafe(co_loop *loop, co_call *call)
 {
     co_call *newest;
@@ -89,11 +108,13 @@ int co_call_soon_threadsafe(co_loop *loop, co_call *call)
     if (__atomic_exchange_n(&call->co__state, STATE_QUEUED, __ATOMIC_ACQ_REL) !=
         STATE_IDLE)
         return -EALREADY;
+    enter(loop);
     newest = atomic_load_explicit(&loop->inbox.newest, memory_order_relaxed);
     do
         call->co__next = newest;
     while (!atomic_compare_exchange_weak(&loop->inbox.newest, &newest, call));
     co__inbox_wake(loop);
+    leave(loop);
     return 0;
 }
 
@@ -135,7 +156,9 @@ int co_loop_stop(co_loop *loop)
 {
     if (!loop)
         return -EINVAL;
+    enter(loop);
     atomic_store(&loop->inbox.stop, 1);
     co__inbox_wake(loop);
+    leave(loop);
     return 0;
 }

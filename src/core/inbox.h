@@ -15,6 +15,7 @@ struct co__inbox {
     atomic_int flagged;        /* something was pushed, or stop was asked for */
     atomic_int asleep;         /* the loop is in, or about to enter, a wait */
     atomic_int stop;           /* co_loop_stop was called */
+    atomic_uint callers;       /* threads between their push and their return */
     co_call *calls;            /* taken, oldest first; the loop's own */
     co_call *last;             /* the newest of them; valid if there are any */
 };
@@ -36,6 +37,11 @@ int co__inbox_post(struct co_loop *loop, co_call *call);
 /* Before a wait: say so. Returns 0 if there is something to take instead. */
 int co__inbox_sleep(struct co__inbox *inbox);
 void co__inbox_awake(struct co__inbox *inbox);
+
+/* Wait until nobody is in a call into the loop, which is to be freed: what was
+ * pushed may have been taken, and have ended the last task, while who pushed it
+ * is still about to wake the loop. */
+void co__inbox_quiesce(struct co__inbox *inbox);
 
 /* Flag the inbox, and end the loop's wait if it is in one. */
 void co__inbox_wake(struct co_loop *loop);

@@ -161,6 +161,7 @@ void co_loop_free(co_loop *loop)
         co__run_end(loop);
     }
     CO_ASSERT(!loop->held);
+    co__inbox_quiesce(&loop->inbox);
     loop->poller_ops->close(loop->poller);
     co__fds_close(loop);
     co__timers_fini(&loop->timers);

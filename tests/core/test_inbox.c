@@ -12,6 +12,7 @@
 #include "support/check_main.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -714,6 +715,38 @@ static TCase *case_of(Suite *s, const char *name)
     return tc;
 }
 
+/* ---- the end of a loop --------------------------------------------------- */
+
+static atomic_int freeing, has_left;
+
+/* A thread that has pushed, and has not left the call yet. */
+static void *leave_late(void *loop)
+{
+    while (!atomic_load(&freeing))
+        sched_yield();
+    for (int i = 0; i < 1000; i++)
+        sched_yield();
+    atomic_store(&has_left, 1);
+    atomic_fetch_sub(&((co_loop *)loop)->inbox.callers, 1);
+    return NULL;
+}
+
+START_TEST(a_loop_is_not_freed_while_a_thread_is_in_a_call_into_it)
+{
+    co_loop *loop = co_loop_new(NULL);
+    pthread_t thread;
+
+    atomic_store(&freeing, 0);
+    atomic_store(&has_left, 0);
+    atomic_fetch_add(&loop->inbox.callers, 1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, leave_late, loop), 0);
+    atomic_store(&freeing, 1);
+    co_loop_free(loop);
+    ck_assert_int_eq(atomic_load(&has_left), 1);
+    pthread_join(thread, NULL);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("inbox");
@@ -747,6 +780,7 @@ static Suite *suite(void)
     tcase_add_test(tc, no_call_of_four_threads_is_lost);
     tcase_add_test(tc, each_call_ends_a_blocking_wait);
     tcase_add_test(tc, a_signal_handler_calls_thousands_of_times);
+    tcase_add_test(tc, a_loop_is_not_freed_while_a_thread_is_in_a_call_into_it);
     return s;
 }
 
