@@ -20,6 +20,10 @@
 #define BENCH_UNUSED   __attribute__((unused))
 #define BENCH_NOINLINE __attribute__((noinline))
 
+/* Messages between threads, and jobs in other threads, that a run takes. */
+#define BENCH_HOPS 100000
+#define BENCH_JOBS 50000
+
 BENCH_UNUSED static inline int64_t bench_clock(clockid_t clock)
 {
     struct timespec t;
@@ -37,6 +41,15 @@ BENCH_UNUSED static inline int64_t bench_now_ns(void)
 BENCH_UNUSED static inline int64_t bench_cpu_ns(void)
 {
     return bench_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+/*
+ * Two threads: real time, since one that spins would seem cheap, and one that
+ * sleeps slow; but in rows named so the CPU time of both.
+ */
+BENCH_UNUSED static inline int64_t bench_threads_ns(const char *row)
+{
+    return strstr(row, "_cpu") ? bench_cpu_ns() : bench_now_ns();
 }
 
 /* A "Vm...:" line of a /proc/<pid>/status, in bytes. */

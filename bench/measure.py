@@ -26,7 +26,9 @@ class Failed(Exception):
 
 
 def _pin(cpu):
-    """Load on the first CPU, what is measured on the last."""
+    """Load on the first CPU, what is measured on the last; None: anywhere."""
+    if cpu is None:
+        return None
     cpus = sorted(os.sched_getaffinity(0))
     return lambda: os.sched_setaffinity(0, {cpus[cpu]})
 
@@ -52,11 +54,12 @@ def _run(command, cpu):
 def micro_round(row, commands, quick, note):
     """One value of each program of a row that needs no network."""
     values = {}
+    cpu = None if row.kind == "threads" else -1
     for name, command in commands.items():
         note(name)
         arguments = [row.name, str(DIVISOR_QUICK if quick else 1)]
         try:
-            for line in _run(command + arguments, -1):
+            for line in _run(command + arguments, cpu):
                 if line.startswith(f"R {row.name} "):
                     values[name] = float(line.split()[2])
         except Failed as error:

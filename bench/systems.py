@@ -14,7 +14,7 @@ class Row:
 
     name: str
     unit: str
-    kind: str  # time, memory, echo or idle
+    kind: str  # time, threads (on all CPUs), memory, echo or idle
     rounds: int
     quick_rounds: int  # 0: not in a quick run, unless the row is named
     target_ratio: float = 0.0  # what Coppice aims at; 0: no aim
@@ -42,6 +42,18 @@ ROWS = [
     Row("timers_100k", "ns", "time", 4, 1, target_ratio=1.35),
     Row("timers_1m", "ns", "time", 1, 0),
     Row("timeout_scope", "ns", "time", 7, 2),
+    Row("chan_pingpong", "ns", "time", 7, 2, target_ratio=1.35),
+    Row("chan_ring_1000", "ns", "time", 7, 2, target_ratio=1.35),
+    Row("sem_handoff", "ns", "time", 7, 2, target_ratio=1.35),
+    Row("mutex_uncontended", "ns", "time", 7, 2, target_ratio=1.35),
+    Row("future_resolve_wait", "ns", "time", 7, 2, target_ratio=1.35),
+    Row("wait_with_timeout", "ns", "time", 7, 2, target_ratio=1.35),
+    Row("group_1000", "ns", "time", 7, 2, target_ratio=1.35),
+    Row("select_4", "ns", "time", 7, 2, target_ratio=1.35),
+    Row("queue_priority", "ns", "time", 7, 2, target_ratio=1.35),
+    Row("xthread_pingpong", "ns wall", "threads", 9, 3),
+    Row("xthread_pingpong_cpu", "ns CPU", "threads", 5, 1),
+    Row("offload_roundtrip", "ns wall", "threads", 9, 3),
     Row("echo_1", "ns CPU", "echo", 7, 3, against="raw_epoll"),
     Row("echo_64", "ns CPU", "echo", 15, 5, target_ratio=1.05,
         against="raw_epoll"),
@@ -55,6 +67,14 @@ YIELD = ["yield_1", "yield_2", "yield_1000", "yield_100000"]
 SPAWN = ["spawn_join", "spawn_batch"]
 MEMORY = ["memory_parked_100k", "memory_parked_1m"]
 TIMERS = ["timers_100k", "timers_1m"]
+CHANNELS = ["chan_pingpong", "chan_ring_1000", "wait_with_timeout"]
+SYNC = [*CHANNELS, "sem_handoff", "mutex_uncontended"]
+FUTURES = ["future_resolve_wait"]
+GROUPS = ["group_1000"]
+SELECT = ["select_4"]
+QUEUES = ["queue_priority"]
+THREADS = ["xthread_pingpong", "xthread_pingpong_cpu"]
+OFFLOAD = ["offload_roundtrip"]
 ECHO = ["echo_1", "echo_64", "echo_1000", "echo_9000"]
 NET = ECHO + ["idle_9000"]
 
@@ -87,42 +107,59 @@ def by_question(system, *options):
     return lambda row: [system + "_" + row.split("_")[0], *options]
 
 
+def micro_or_sync(system):
+    """Two programs: one of them for the rows of synchronisation."""
+    return lambda row: [system + ("_sync" if row in SYNC + FUTURES
+                                  else "_micro")]
+
+
 def one(*command):
     return lambda row: list(command)
 
 
 SYSTEMS = [
-    System("coppice", [row.name for row in ROWS], by_question("coppice"),
-           ["coppice_echo"]),
+    System("coppice", [row.name for row in ROWS
+                       if row.name not in GROUPS + SELECT + QUEUES + OFFLOAD],
+           by_question("coppice"), ["coppice_echo"]),
     # On stacks as large as those of State Threads: 64 KiB. Ours are 256 KiB
     # unless asked for less, and what grows with that is the page tables.
     System("coppice_64k", MEMORY, by_question("coppice", "--stack=64")),
-    System("limit", [row.name for row in ROWS], by_question("limit"),
+    System("limit", [row.name for row in ROWS
+                     if row.name not in THREADS + OFFLOAD],
+           by_question("limit"),
            ["limit_echo"]),
     System("raw_epoll", NET, server=["raw_epoll_echo"], stackful=False),
     System("boost_context", ["switch", *SPAWN, *MEMORY],
            one("boost_context_micro")),
-    System("boost_fiber", [*YIELD, *SPAWN, *MEMORY, "timers_100k"],
-           one("boost_fiber_micro")),
+    System("pthread", THREADS, by_question("pthread"), stackful=False),
+    System("boost_fiber", [*YIELD, *SPAWN, *MEMORY, "timers_100k", *SYNC,
+                           *FUTURES],
+           micro_or_sync("boost_fiber")),
     # It waits by select(), so 9,000 connections are beyond it.
-    System("state_threads", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "echo_1",
-                             "echo_64", "echo_1000"],
-           one("state_threads_micro"), ["state_threads_echo"]),
-    System("go", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *NET],
+    System("state_threads", [*YIELD, *SPAWN, *MEMORY, *TIMERS, *SYNC,
+                             "echo_1", "echo_64", "echo_1000"],
+           micro_or_sync("state_threads"), ["state_threads_echo"]),
+    System("go", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *SYNC,
+                  *FUTURES, *GROUPS, *SELECT, *QUEUES, *THREADS, *OFFLOAD,
+                  *NET],
            one("go_bench"), ["go_bench", "echo"]),
-    System("tokio", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *NET],
+    System("tokio", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *SYNC,
+                     *FUTURES, *GROUPS, *SELECT, *QUEUES, *THREADS, *OFFLOAD,
+                     *NET],
            one("tokio_bench"), ["tokio_bench", "echo"], stackful=False),
-    System("libuv", [*TIMERS, *NET], one("libuv_timers"), ["libuv_echo"],
-           stackful=False),
+    System("libuv", [*TIMERS, *OFFLOAD, *NET], by_question("libuv"),
+           ["libuv_echo"], stackful=False),
     System("libevent", [*TIMERS, *NET], one("libevent_timers"),
            ["libevent_echo"], stackful=False),
     # A million of theirs would take minutes and prove nothing.
     System("gevent", [*YIELD, *SPAWN, "memory_parked_100k", "timers_100k",
-                      "timeout_scope", *NET],
+                      "timeout_scope", *SYNC, *FUTURES, *GROUPS, *QUEUES,
+                      *OFFLOAD, *NET],
            one("python", "gevent_bench.py"),
            ["python", "gevent_bench.py", "echo"], rounds_max=2),
     System("asyncio", [*YIELD, *SPAWN, "memory_parked_100k", "timers_100k",
-                       "timeout_scope", *NET],
+                       "timeout_scope", *SYNC, *FUTURES, *GROUPS, *SELECT,
+                       *QUEUES, *OFFLOAD, *NET],
            one("python", "asyncio_bench.py"),
            ["python", "asyncio_bench.py", "echo"], stackful=False,
            rounds_max=2),

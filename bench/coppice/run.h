@@ -24,4 +24,27 @@ static inline co_task *run_spawn(co_task_fn fn, void *arg)
     return task;
 }
 
+/* An unbuffered channel for numbers, and one through it. */
+static inline co_chan *run_chan(void)
+{
+    co_chan *chan = co_chan_new(sizeof(long), 0);
+
+    if (!chan)
+        bench_die("co_chan_new");
+    return chan;
+}
+
+static inline void run_send(co_chan *chan, long value)
+{
+    run_must(co_chan_send(chan, &value), "co_chan_send");
+}
+
+static inline long run_recv(co_chan *chan)
+{
+    long value = 0;
+
+    run_must(co_chan_recv(chan, &value), "co_chan_recv");
+    return value;
+}
+
 #endif

@@ -69,7 +69,10 @@ struct limit_task {
     struct limit_task *next; /* in the run queue or the free list */
     struct limit_task *joiner;
     void (*fn)(void *arg);
-    void *arg;
+    union {
+        void *arg;  /* until it starts */
+        long value; /* from then on: what is handed to it while it waits */
+    };
     bool done;
     bool waiting; /* from here on: for the program's use */
     int fd;
@@ -86,6 +89,7 @@ static bool limit_guards;
 static int limit_epoll = -1;
 static unsigned limit_countdown = LIMIT_POLL_EVERY;
 static int64_t limit_polled;
+static void (*limit_timers)(void); /* called at each poll; or NULL */
 
 static void limit_idle(void);
 static void limit_events(const struct epoll_event *events, int count);
@@ -111,6 +115,8 @@ BENCH_NOINLINE static void limit_poll(void)
     n = epoll_wait(limit_epoll, events, LIMIT_EVENTS_MAX, 0);
     if (n > 0)
         limit_events(events, n);
+    if (limit_timers)
+        limit_timers();
 }
 
 static inline void limit_tick(void)

@@ -6,6 +6,7 @@ import sys
 
 from common import (BATCH, allow_descriptors, cpu_ns, memory_bytes, report,
                     row_number, scaled, sleep_seconds)
+from asyncio_sync import ROWS
 
 
 async def yields(tasks):
@@ -113,8 +114,9 @@ async def main(row):
     elif row.startswith("timers"):
         report(await timers(row_number(row)))
     else:
-        report(await {"spawn_join": spawn_join, "spawn_batch": spawn_batch,
-                      "timeout_scope": timeout_scope}[row]())
+        rows = {"spawn_join": spawn_join, "spawn_batch": spawn_batch,
+                "timeout_scope": timeout_scope, **ROWS}
+        report(await rows[row]())
 
 
 asyncio.run(main(sys.argv[1]))

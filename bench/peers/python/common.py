@@ -8,6 +8,7 @@ import sys
 import time
 
 BATCH = 1000
+HELD = 1000  # elements in the priority queue
 cpu_ns = time.process_time_ns
 sleep_seconds = random.Random(12345).random
 
@@ -21,6 +22,18 @@ def row_number(row):
 def scaled(count, least):
     divisor = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     return max(count // divisor, least)
+
+
+def queue_steps():
+    """How much later an element comes back, see bench/queue.h."""
+    x = 12345
+    steps = []
+    for _ in range(4096):
+        x ^= x << 13 & 0xffffffff
+        x ^= x >> 17
+        x ^= x << 5 & 0xffffffff
+        steps.append(x % 1000000)
+    return steps
 
 
 def memory_bytes():

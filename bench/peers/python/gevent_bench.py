@@ -9,6 +9,7 @@ from gevent.server import StreamServer
 
 from common import (BATCH, allow_descriptors, cpu_ns, memory_bytes, report,
                     row_number, scaled, sleep_seconds)
+from gevent_sync import ROWS
 
 
 def yields(tasks):
@@ -106,8 +107,9 @@ def main(row):
     elif row.startswith("timers"):
         report(timers(row_number(row)))
     else:
-        report({"spawn_join": spawn_join, "spawn_batch": spawn_batch,
-                "timeout_scope": timeout_scope}[row]())
+        rows = {"spawn_join": spawn_join, "spawn_batch": spawn_batch,
+                "timeout_scope": timeout_scope, **ROWS}
+        report(rows[row]())
 
 
 main(sys.argv[1])

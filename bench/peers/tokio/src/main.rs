@@ -3,6 +3,9 @@
 //! Tokio with its current-thread runtime. "tokio_bench ROW [DIVISOR]" measures
 //! a row; "tokio_bench echo PORT" serves.
 
+mod sync;
+mod threads;
+
 use std::future::pending;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -181,7 +184,7 @@ fn main() {
     let row = args[1].clone();
     // A runtime without clock and descriptors is faster where neither is used.
     let mut builder = Builder::new_current_thread();
-    if row == "echo" || row.starts_with("time") {
+    if row == "echo" || row.starts_with("time") || row.starts_with("wait") {
         builder.enable_all();
     }
     let runtime = builder.build().unwrap();
@@ -192,6 +195,10 @@ fn main() {
     let scaled = move |count: u64, least: u64| std::cmp::max(count / divisor, least);
     let n = number(&row);
     let name = row.clone();
+    if row.starts_with("xthread") {
+        println!("R {} {:.3}", name, threads::pingpong(&row, scaled(100000, 10000)));
+        std::process::exit(0);
+    }
     let measure = async move {
         match row.as_str() {
             "spawn_join" => spawn_join(scaled(5000000, 200000)).await,
@@ -200,7 +207,8 @@ fn main() {
             r if r.starts_with("memory") => parked(n).await,
             r if r.starts_with("yield") => yields(n, scaled(10000000, 20 * n)).await,
             r if r.starts_with("timers") => timers(n).await,
-            _ => std::process::exit(2),
+            "offload_roundtrip" => threads::offload(scaled(50000, 5000)).await,
+            _ => sync::measure(&row, scaled).await,
         }
     };
     // As a task: what block_on itself polls is woken in a slower way.
