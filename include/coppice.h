@@ -7,13 +7,17 @@
 #include <coppice/alloc.h>
 #include <coppice/barrier.h>
 #include <coppice/base.h>
+#include <coppice/call.h>
+#include <coppice/callback.h>
 #include <coppice/cancel.h>
 #include <coppice/chan.h>
 #include <coppice/clock.h>
 #include <coppice/cond.h>
 #include <coppice/dump.h>
+#include <coppice/embed.h>
 #include <coppice/error.h>
 #include <coppice/event.h>
+#include <coppice/factory.h>
 #include <coppice/fd.h>
 #include <coppice/future.h>
 #include <coppice/gather.h>

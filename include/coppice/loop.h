@@ -20,7 +20,12 @@ typedef struct co_loop_options {
     size_t stack_size;      /* bytes of a task's stack; 0: 256 KiB */
     int no_overflow_report; /* do not install the stack overflow reporter */
     int debug;              /* 1: on, 0: as COPPICE_DEBUG= in the environment */
+    int handle_sigint;      /* co_run_with: the first SIGINT cancels fn's task,
+                             * the next ones do what they did before */
+    co_time slow_ns;        /* debug: report what blocks longer; 0: 100 ms */
 } co_loop_options;
+
+typedef co_loop_options co_run_options;
 
 /*
  * Make a loop, run fn(arg) as its first task until it returns, cancel the tasks
@@ -91,6 +96,15 @@ CO_API int co_loop_stop(co_loop *loop);
 CO_API co_loop *co_loop_running(void);
 
 /*
+ * Whether a loop runs, on any thread; and whether it is no loop: NULL, or freed
+ * by now (another loop may have got its address since).
+ *
+ * Suspends: never. Thread-safe: yes.
+ */
+CO_API int co_loop_is_running(const co_loop *loop);
+CO_API int co_loop_is_closed(const co_loop *loop);
+
+/*
  * Spawn into a loop that does not run at the moment (before its first run, or
  * between turns of an embedded one); otherwise as co_spawn. EPERM if it runs on
  * another thread.
@@ -102,43 +116,6 @@ CO_API CO_MUST_CHECK co_task *co_loop_spawn_at(const char *site, co_loop *loop,
 
 /* How many tasks have not ended. Thread-safe: no. 0 for NULL. */
 CO_API size_t co_loop_task_count(const co_loop *loop);
-
-/*
- * One call into a loop from elsewhere. The caller owns the node and keeps it
- * until fn has begun; all-zero bytes with fn and arg set are valid.
- */
-typedef struct co_call {
-    void (*fn)(void *arg);
-    void *arg;
-    const char *site; /* CO_SITE, for reports of slow calls; or NULL */
-    struct co_call *co__next;
-    uintptr_t co__state;
-} co_call;
-
-/*
- * Have call->fn(call->arg) called on the loop's thread, in the loop's callback
- * task, in the order of the requests. The callback may spawn, cancel and wake,
- * but what would suspend fails with -EPERM.
- *
- * Suspends: never. Thread-safe: yes, from any thread, and async-signal-safe;
- * the loop must exist. Nothing is allocated.
- * Returns 0, or -EINVAL, -EALREADY (this node is queued).
- */
-CO_API int co_call_soon_threadsafe(co_loop *loop, co_call *call);
-
-/*
- * Embedding. co_loop_fd is readable when the loop has events; wait for it for
- * at most until co_loop_next_deadline (0: there are ready tasks, do not wait;
- * CO_NEVER: no timer), then call co_loop_turn: it waits for events for at most
- * max_wait nanoseconds (0: not at all), and runs each task that is ready then
- * once. The descriptor belongs to the loop.
- *
- * Returns the descriptor or -EINVAL; the time; and for the turn how many tasks
- * the loop still has, or -EINVAL, or -EDEADLK, -EPERM, -ENOMEM as above.
- */
-CO_API int co_loop_fd(const co_loop *loop);
-CO_API co_time co_loop_next_deadline(const co_loop *loop);
-CO_API CO_MUST_CHECK int co_loop_turn(co_loop *loop, co_time max_wait);
 
 CO_END_DECLS
 

@@ -54,6 +54,18 @@ CO_API int co_loop_report(co_loop *loop, const co_report *report);
 CO_API void co_loop_report_default(co_loop *loop, const co_report *report,
                                    void *unused);
 
+/*
+ * Turn a loop's debug mode on or off: tasks and callbacks that block the loop
+ * (slow_ns in its options), uses on a wrong thread, tasks that nobody joined
+ * and errors that nobody looked at are reported, and deadlocks are found.
+ *
+ * Suspends: never. Thread-safe: no. Returns 0, or -EINVAL (NULL).
+ */
+CO_API int co_loop_set_debug(co_loop *loop, int on);
+
+/* Whether it is on. 0 for NULL. Suspends: never. Thread-safe: no. */
+CO_API int co_loop_debug(const co_loop *loop);
+
 CO_END_DECLS
 
 #endif

@@ -27,7 +27,12 @@ typedef struct co_spawn_options {
     size_t stack_size; /* bytes, rounded up; 0: the loop's stack_size */
     int detached;      /* as if co_detach followed */
     struct co_group *group; /* its child, see group.h; or NULL */
+    int eager; /* it runs at once, until it first waits or has ended */
 } co_spawn_options;
+
+/* Options that say eager, and nothing else. */
+#define CO_SPAWN_EAGER co__spawn_eager()
+CO_API const co_spawn_options *co__spawn_eager(void);
 
 /*
  * Start fn(arg) as a task of the running loop. It runs when its turn comes, not
@@ -44,10 +49,13 @@ CO_API CO_MUST_CHECK co_task *co_spawn_at(const char *site, co_task_fn fn,
                                           void *arg);
 
 /*
- * The same with options, which are not kept; NULL means all defaults. EINVAL
- * also for a wrong options size, for a stack size that is not 0 and not within
- * CO_STACK_SIZE_MIN and CO_STACK_SIZE_MAX, and for a group's task that is to be
- * detached; ECANCELED and EPERM also for a group, as for co_group_spawn.
+ * The same with options, which are not kept; NULL means all defaults. An eager
+ * task runs before this returns, until it first waits; then the caller goes on,
+ * before the tasks that are ready. Where no task runs (an error handler called
+ * amid a turn) it is spawned as others. EINVAL also for a wrong options size,
+ * for a stack size that is not 0 and not within CO_STACK_SIZE_MIN and
+ * CO_STACK_SIZE_MAX, and for a group's task that is to be detached; ECANCELED
+ * and EPERM also for a group, as for co_group_spawn.
  */
 #define co_spawn_with(options, fn, arg)                                        \
     co_spawn_with_at(CO_SITE, (options), (fn), (arg))

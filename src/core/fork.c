@@ -6,13 +6,14 @@
  * shared). From then on the stack is a plain thread's: co_self() is NULL, calls
  * block, co_run works anew. If the task's function returns there, the process
  * exits with its result (sched.c). The memory of the loop is left as it is: we
- * are standing on it. The one lock of this library is taken around the fork,
- * for the child would wait for ever for a thread that it does not have.
+ * are standing on it. The locks of this library are taken around the fork, for
+ * the child would wait for ever for a thread that it does not have.
  */
 #include "core/fork.h"
 
 #include "core/fdhook.h"
 #include "core/loop.h"
+#include "core/registry.h"
 #include "core/stack.h"
 
 #include <errno.h>
@@ -21,14 +22,27 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int registered;
 
+static void lock_all(void)
+{
+    co__registry_lock();
+    co__slabs_lock();
+}
+
+static void unlock_all(void)
+{
+    co__slabs_unlock();
+    co__registry_unlock();
+}
+
 static void in_child(void)
 {
     struct co_loop *loop = co__loop;
 
-    co__slabs_unlock();
+    unlock_all();
     if (!loop)
         return;
     co__loop = NULL;
+    co__registry_remove(loop);
     loop->poller_ops->abandon(loop->poller);
     co__fds_abandon(loop);
     pthread_sigmask(SIG_SETMASK, &loop->old_mask, NULL);
@@ -36,8 +50,7 @@ static void in_child(void)
 
 static void prepare(void)
 {
-    registered =
-        pthread_atfork(co__slabs_lock, co__slabs_unlock, in_child) == 0;
+    registered = pthread_atfork(lock_all, unlock_all, in_child) == 0;
 }
 
 int co__fork_prepare(void)

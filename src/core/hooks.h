@@ -25,6 +25,10 @@ void co__group_child_ended(struct co_task *task);
 void co__locals_inherit(struct co_task *child, const struct co_task *parent);
 void co__locals_release(struct co_task *task);
 
+/* A loop is about to be freed: nobody's call is made any more. In
+ * event/callback.c. */
+void co__handles_drop(struct co_loop *loop);
+
 /* Write all tasks of a loop to standard error. In debug/dump.c. */
 void co__deadlock_dump(struct co_loop *loop);
 

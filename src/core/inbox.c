@@ -12,6 +12,7 @@
  */
 #include "core/inbox.h"
 
+#include "base/assert.h"
 #include "core/loop.h"
 #include "core/remote.h"
 #include "core/report.h"
@@ -45,14 +46,15 @@ void co__inbox_awake(struct co__inbox *inbox)
     atomic_store_explicit(&inbox->asleep, 0, memory_order_relaxed);
 }
 
-static void append(struct co__inbox *inbox, co_call *first, co_call *last)
+static void append(struct co__inbox *inbox, co_call *call)
 {
-    last->co__next = NULL;
+    call->co__next = NULL;
+    call->co__prev = inbox->calls ? inbox->last : NULL;
     if (inbox->calls)
-        inbox->last->co__next = first;
+        inbox->last->co__next = call;
     else
-        inbox->calls = first;
-    inbox->last = last;
+        inbox->calls = call;
+    inbox->last = call;
 }
 
 int co__inbox_take(struct co__inbox *inbox)
@@ -75,7 +77,7 @@ int co__inbox_take(struct co__inbox *inbox)
             if (taken->fn == co__remote_arrive)
                 co__remote_arrive(taken->arg); /* at once: it only wakes */
             else
-                append(inbox, taken, taken);
+                append(inbox, taken);
         }
     }
     return inbox->calls != NULL;
@@ -123,27 +125,58 @@ int co__inbox_post(struct co_loop *loop, co_call *call)
     if (__atomic_exchange_n(&call->co__state, STATE_QUEUED, __ATOMIC_ACQ_REL) !=
         STATE_IDLE)
         return -EALREADY;
-    append(&loop->inbox, call, call);
-    co__wake_caller(loop);
+    append(&loop->inbox, call);
+    if (CO_LIKELY(loop == co__loop))
+        co__wake_caller(loop);
+    else
+        co__inbox_wake(loop); /* it does not run: the next turn takes it */
     return 0;
+}
+
+void co__inbox_collect(struct co_loop *loop)
+{
+    if (!co__inbox_flagged(loop))
+        return;
+    co__inbox_take(&loop->inbox);
+    atomic_store(&loop->inbox.flagged, 1); /* the turn has not seen it */
+}
+
+void co__inbox_unpost(struct co_loop *loop, co_call *call)
+{
+    struct co__inbox *inbox = &loop->inbox;
+
+    co__inbox_collect(loop);
+    if (call->co__prev)
+        call->co__prev->co__next = call->co__next;
+    else if (inbox->round == call)
+        inbox->round = call->co__next;
+    else
+        inbox->calls = call->co__next;
+    if (call->co__next)
+        call->co__next->co__prev = call->co__prev;
+    else if (inbox->last == call)
+        inbox->last = call->co__prev;
+    __atomic_store_n(&call->co__state, STATE_IDLE, __ATOMIC_RELEASE);
 }
 
 void co__inbox_run(struct co_loop *loop)
 {
     struct co__inbox *inbox = &loop->inbox;
-    const co_call *last = inbox->calls ? inbox->last : NULL;
-    const co_call *call = NULL;
+    co_call *call;
 
-    while (call != last && inbox->calls) {
-        void (*fn)(void *) = inbox->calls->fn;
-        void *arg = inbox->calls->arg;
-        const char *site = inbox->calls->site;
-        co_call *taken = inbox->calls;
+    CO_ASSERT(!inbox->round);
+    inbox->round = inbox->calls;
+    inbox->calls = inbox->last = NULL;
+    while ((call = inbox->round)) {
+        void (*fn)(void *) = call->fn;
+        void *arg = call->arg;
+        const char *site = call->site;
 
-        call = taken;
-        inbox->calls = taken->co__next;
+        inbox->round = call->co__next;
+        if (inbox->round)
+            inbox->round->co__prev = NULL;
         /* From here on the caller may queue the node again, or free it. */
-        __atomic_store_n(&taken->co__state, STATE_IDLE, __ATOMIC_RELEASE);
+        __atomic_store_n(&call->co__state, STATE_IDLE, __ATOMIC_RELEASE);
         fn(arg);
         if (CO_UNLIKELY(!co__loop))
             _exit(0); /* a forked child, see fork.c */

@@ -6,7 +6,7 @@
 #ifndef CO_CORE_INBOX_H
 #define CO_CORE_INBOX_H
 
-#include <coppice/loop.h>
+#include <coppice/call.h>
 
 #include <stdatomic.h>
 
@@ -18,10 +18,14 @@ struct co__inbox {
     atomic_uint callers;       /* threads between their push and their return */
     co_call *calls;            /* taken, oldest first; the loop's own */
     co_call *last;             /* the newest of them; valid if there are any */
+    co_call *round;            /* those of the round that is being run */
 };
 
 /* Take what was pushed into `calls`, and return whether there is any. */
 int co__inbox_take(struct co__inbox *inbox);
+
+/* The same amid a turn's work: the next turn still wakes the callback task. */
+void co__inbox_collect(struct co_loop *loop);
 
 /* Whether somebody has pushed since the last take. */
 #define co__inbox_flagged(loop)                                                \
@@ -31,8 +35,19 @@ int co__inbox_take(struct co__inbox *inbox);
  * left. In the callback task. */
 void co__inbox_run(struct co_loop *loop);
 
-/* Queue a call from the loop's own thread. Returns 0, or -EALREADY. */
+/* Queue a call from the loop's own thread, or while it does not run. Returns 0,
+ * or -EALREADY. */
 int co__inbox_post(struct co_loop *loop, co_call *call);
+
+/* Take back a call that is queued, in the same place. If it came from
+ * elsewhere, nobody may be about to queue it again. */
+void co__inbox_unpost(struct co_loop *loop, co_call *call);
+
+/* Whether a call is queued. */
+static inline int co__inbox_queued(const co_call *call)
+{
+    return __atomic_load_n(&call->co__state, __ATOMIC_RELAXED) != 0;
+}
 
 /* Before a wait: say so. Returns 0 if there is something to take instead. */
 int co__inbox_sleep(struct co__inbox *inbox);

@@ -8,8 +8,10 @@
 #include "core/fdhook.h"
 #include "core/fork.h"
 #include "core/future.h"
+#include "core/hooks.h"
 #include "core/overflow.h"
 #include "core/queue.h"
+#include "core/registry.h"
 #include "core/run.h"
 #include "core/stack.h"
 
@@ -70,10 +72,12 @@ static int init(struct co_loop *loop, const co_loop_options *options)
 
     if (r < 0)
         return r;
+    if (options->slow_ns < 0)
+        return -EINVAL;
     loop->size_class = (unsigned)r;
     loop->overflow_report = !options->no_overflow_report;
     loop->debug = debug_wanted(options);
-    loop->slow = CO__SLOW;
+    loop->slow = options->slow_ns ? options->slow_ns : CO__SLOW;
     loop->exposed = 1;
     loop->id = atomic_fetch_add(&loop_ids, 1) + 1;
     loop->root.loop = loop;
@@ -137,6 +141,7 @@ co_loop *co_loop_new(const co_loop_options *options)
         errno = -r;
         return NULL;
     }
+    co__registry_add(loop);
     return loop;
 }
 
@@ -162,6 +167,9 @@ void co_loop_free(co_loop *loop)
     }
     CO_ASSERT(!loop->held);
     co__inbox_quiesce(&loop->inbox);
+    co__registry_remove(loop);
+    if (loop->timers.count)
+        co__handles_drop(loop);
     loop->poller_ops->close(loop->poller);
     co__fds_close(loop);
     co__timers_fini(&loop->timers);

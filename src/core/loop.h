@@ -6,6 +6,7 @@
 #ifndef CO_CORE_LOOP_H
 #define CO_CORE_LOOP_H
 
+#include <coppice/factory.h>
 #include <coppice/loop.h>
 #include <coppice/report.h>
 
@@ -83,9 +84,13 @@ struct co_loop {
     struct co_future *futures; /* free ones, for reuse */
     uint32_t futures_count;
     struct co__request *requests; /* of co_future_on_done */
+    co_task_factory task_factory; /* valid if CO__LOOP_FACTORY */
+    void *task_factory_data;
+    struct co_task *in_factory; /* the task that runs it, or NULL */
     int overflow_report;
     atomic_int runs; /* 1 while a thread runs it */
     int has_run;     /* `thread` is the one that ran it last */
+    struct co_loop *registry_next, **registry_link;
     pthread_t thread;
     int sigpipe_was_pending;
     sigset_t old_mask; /* the thread's, restored after a run */
@@ -100,6 +105,8 @@ enum co__loop_flag {
     CO__LOOP_LEAVE = 1u << 1,   /* leave now: `until` has ended */
     CO__LOOP_ENDING = 1u << 2,  /* the rest is being cancelled: no spawning */
     CO__LOOP_STOPPED = 1u << 3, /* co_loop_stop was seen in this run */
+    CO__LOOP_FACTORY = 1u << 4, /* task_factory is set */
+    CO__LOOP_HOLD = 1u << 5,    /* stopping: calls wait for the next run */
 };
 
 /* The loop that runs on this thread. */

@@ -17,6 +17,13 @@ CO_INLINE void co__queue_push(struct co_loop *loop, struct co_task *task)
     loop->queue[loop->tail++ & loop->mask] = task;
 }
 
+/* To be the next. */
+CO_INLINE void co__queue_push_first(struct co_loop *loop, struct co_task *task)
+{
+    CO_ASSERT(loop->tail - loop->head <= loop->mask);
+    loop->queue[--loop->head & loop->mask] = task;
+}
+
 CO_INLINE uint32_t co__queue_length(const struct co_loop *loop)
 {
     return loop->tail - loop->head;

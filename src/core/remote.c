@@ -139,7 +139,7 @@ void co__remote_settle(struct co__remote *remote)
         if (self->flags & CO__FLAG_CALLBACK) {
             /* It cannot park, and the other thread is about to post. */
             sched_yield();
-            co__inbox_take(&loop->inbox);
+            co__inbox_collect(loop);
             continue;
         }
         remote->task = self;

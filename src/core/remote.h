@@ -21,6 +21,7 @@
 #ifndef CO_CORE_REMOTE_H
 #define CO_CORE_REMOTE_H
 
+#include <coppice/call.h>
 #include <coppice/loop.h>
 
 #include "core/task.h"

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "core/loop.h"
+#include "core/registry.h"
 #include "core/task.h"
 
 #include <errno.h>
@@ -83,6 +84,27 @@ void co__report_unseen(const struct co_task *task)
         return;
     co__report_task((struct co_task *)task, task->result,
                     "ended with an error that nobody looked at");
+}
+
+void co__report_wrong_thread(const struct co_loop *loop, const char *call)
+{
+    char message[96];
+    co_report report = {
+        .size = sizeof(report),
+        .message = message,
+        .error = -EPERM,
+    };
+    int debug = 0;
+
+    if (!co__registry_knows(loop, &debug) || !debug)
+        return;
+    snprintf(message, sizeof(message),
+             "%s was called on a thread that does not run the loop", call);
+    /* The loop's own handler belongs to its thread. */
+    if (co__loop)
+        co__report(co__loop, &report);
+    else
+        co_loop_report_default(NULL, &report, NULL);
 }
 
 static void report_slow(struct co_loop *loop, co_time took, const char *name,

@@ -17,6 +17,10 @@ void co__report_task(struct co_task *task, int error, const char *message);
 /* A task that nobody joins has ended with an error. */
 void co__report_unseen(const struct co_task *task);
 
+/* Something of a loop's was used on a thread that is not the loop's. Reported
+ * if that loop still exists and is in debug mode. Any thread. */
+void co__report_wrong_thread(const struct co_loop *loop, const char *call);
+
 /* In debug mode, when a step of the running task, or a call, has ended: report
  * it if it was slow. */
 void co__report_slow(struct co_loop *loop);

@@ -6,6 +6,7 @@
 #include "core/run.h"
 
 #include <coppice/cancel.h>
+#include <coppice/embed.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -14,6 +15,7 @@
 #include "core/future.h"
 #include "core/overflow.h"
 #include "core/queue.h"
+#include "core/registry.h"
 #include "core/report.h"
 #include "core/sched.h"
 #include "core/stack.h"
@@ -47,6 +49,14 @@ static void restore_sigpipe(struct co_loop *loop)
     pthread_sigmask(SIG_SETMASK, &loop->old_mask, NULL);
 }
 
+/* Calls that a stop has left for now are due. */
+static void release_calls(struct co_loop *loop)
+{
+    loop->flags &= ~CO__LOOP_HOLD;
+    if (loop->inbox.calls)
+        atomic_store(&loop->inbox.flagged, 1);
+}
+
 /* Make `loop` the one that runs on this thread. */
 int co__run_begin(struct co_loop *loop)
 {
@@ -72,6 +82,7 @@ int co__run_begin(struct co_loop *loop)
     co__fiber_adopt(&loop->root.fiber);
     co__inbox_awake(&loop->inbox);
     loop->flags &= ~(CO__LOOP_BATCHED | CO__LOOP_LEAVE | CO__LOOP_STOPPED);
+    release_calls(loop);
     loop->slice = 1; /* look at the inbox before the first task */
     loop->deadlock = 0;
     loop->self = &loop->root;
@@ -157,11 +168,13 @@ void co__run_drain(struct co_loop *loop)
     loop->flags |= CO__LOOP_ENDING;
     loop->flags &= ~(CO__LOOP_BATCHED | CO__LOOP_LEAVE);
     loop->until = NULL;
+    release_calls(loop);
     co__stack_pool_each(loop->pool, cancel_one, loop);
     do {
         run(loop, all_ended);
         /* A stop is no reason to leave tasks behind. */
         loop->flags &= ~CO__LOOP_BATCHED;
+        release_calls(loop);
     } while (!all_ended(loop) || co__on_done_drop(loop));
     co__stack_pool_each(loop->pool, free_one, NULL);
     loop->caller = NULL;
@@ -238,16 +251,18 @@ int co_run_with_at(const char *site, const co_loop_options *options,
                    co_task_fn fn, void *arg, int *result)
 {
     co_loop *loop;
+    int by_factory;
     int r;
 
     if (!fn)
         return -EINVAL;
     if (co__loop)
         return -EDEADLK;
-    loop = co_loop_new(options);
+    loop = co__loop_make(options, &by_factory);
     if (!loop)
         return -errno;
-    loop->exposed = 0; /* nobody has its address, until a task asks */
+    if (!by_factory)
+        loop->exposed = 0; /* nobody has its address, until a task asks */
     r = co__run_begin(loop);
     if (r == 0) {
         r = run_main(site, loop, fn, arg, result);
@@ -303,7 +318,7 @@ co_time co_loop_next_deadline(const co_loop *loop)
 {
     if (!loop)
         return -EINVAL;
-    if (co__queue_length(loop) || co__inbox_flagged(loop))
+    if (co__queue_length(loop) || co__inbox_flagged(loop) || loop->inbox.calls)
         return 0;
     return co__timers_next(&((co_loop *)loop)->timers);
 }

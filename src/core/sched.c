@@ -254,6 +254,21 @@ int co__park_into(struct co_loop *loop, struct co_task *task,
     return co__switch_to(loop, task, to);
 }
 
+void co__run_first(struct co_loop *loop, struct co_task *task)
+{
+    struct co_task *self = loop->self;
+
+    /* The reactor's turn runs on the stack of a task that is parked. */
+    if (!self || self == &loop->root || self->state != CO__TASK_READY) {
+        co__queue_push(loop, task);
+        return;
+    }
+    self->value = 0;
+    co__queue_push_first(loop, self);
+    loop->slice--; /* as in co__park_into */
+    switch_to(loop, self, task);
+}
+
 int co__park_shielded(struct co_loop *loop, struct co_task *task,
                       enum co__wait_reason reason)
 {

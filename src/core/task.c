@@ -85,43 +85,19 @@ struct co_task *co__spawn_parked(struct co_loop *loop, const char *site,
     return task;
 }
 
-/* The loop to spawn into, or NULL with errno set. */
-static struct co_loop *spawn_loop(co_task_fn fn)
+/* As the options say, in a loop that takes tasks. */
+static struct co_task *spawn_as(struct co_loop *loop, const char *site,
+                                const co_spawn_options *options, co_task_fn fn,
+                                void *arg)
 {
-    struct co_loop *loop = co__loop;
-
-    if (CO_UNLIKELY(!fn))
-        errno = EINVAL;
-    else if (CO_UNLIKELY(!loop))
-        errno = EPERM;
-    else if (CO_UNLIKELY(loop->flags & CO__LOOP_ENDING))
-        errno = ESHUTDOWN;
-    else
-        return loop;
-    return NULL;
-}
-
-co_task *co_spawn_at(const char *site, co_task_fn fn, void *arg)
-{
-    struct co_loop *loop = spawn_loop(fn);
-
-    return loop ? co__spawn(loop, site, loop->size_class, fn, arg) : NULL;
-}
-
-co_task *co_spawn_with_at(const char *site, const co_spawn_options *options,
-                          co_task_fn fn, void *arg)
-{
-    struct co_loop *loop = spawn_loop(fn);
     struct co_task *task;
-    int size_class, r;
+    int size_class = (int)loop->size_class;
+    int r;
 
-    if (!loop)
-        return NULL;
     if (!options)
         return co__spawn(loop, site, loop->size_class, fn, arg);
     if (options->size != sizeof(*options))
         return fail(EINVAL);
-    size_class = (int)loop->size_class;
     if (options->stack_size)
         size_class = co__stack_class(options->stack_size);
     if (size_class < 0)
@@ -131,7 +107,7 @@ co_task *co_spawn_with_at(const char *site, const co_spawn_options *options,
         if (r < 0)
             return fail(-r);
     }
-    task = co__spawn(loop, site, (unsigned)size_class, fn, arg);
+    task = make(loop, site, (unsigned)size_class, fn, arg);
     if (!task)
         return NULL;
     if (options->name)
@@ -140,18 +116,100 @@ co_task *co_spawn_with_at(const char *site, const co_spawn_options *options,
         task->flags |= CO__FLAG_DETACHED;
     if (options->group)
         co__group_adopt(options->group, task);
+    if (options->eager)
+        co__run_first(loop, task);
+    else
+        co__queue_push(loop, task);
     return task;
+}
+
+static struct co_task *spawn_by_factory(struct co_loop *loop, const char *site,
+                                        const co_spawn_options *options,
+                                        co_task_fn fn, void *arg)
+{
+    struct co_task *outer = loop->in_factory;
+    struct co_task *task;
+
+    loop->in_factory = loop->self;
+    task = loop->task_factory(site, options, fn, arg, loop->task_factory_data);
+    loop->in_factory = outer;
+    return task;
+}
+
+/* Whether a task can be spawned, and none of the reasons below stands in the
+ * way of doing just that. */
+CO_INLINE int is_plain(const struct co_loop *loop, co_task_fn fn)
+{
+    return CO_LIKELY(fn && loop &&
+                     !(loop->flags & (CO__LOOP_ENDING | CO__LOOP_FACTORY)));
+}
+
+static CO_NOINLINE struct co_task *spawn(const char *site,
+                                         const co_spawn_options *options,
+                                         co_task_fn fn, void *arg)
+{
+    struct co_loop *loop = co__loop;
+
+    if (!fn)
+        return fail(EINVAL);
+    if (!loop)
+        return fail(EPERM);
+    if (loop->flags & CO__LOOP_ENDING)
+        return fail(ESHUTDOWN);
+    if (loop->flags & CO__LOOP_FACTORY && loop->in_factory != loop->self)
+        return spawn_by_factory(loop, site, options, fn, arg);
+    return spawn_as(loop, site, options, fn, arg);
+}
+
+co_task *co_spawn_at(const char *site, co_task_fn fn, void *arg)
+{
+    struct co_loop *loop = co__loop;
+
+    if (is_plain(loop, fn))
+        return co__spawn(loop, site, loop->size_class, fn, arg);
+    return spawn(site, NULL, fn, arg);
+}
+
+co_task *co_spawn_with_at(const char *site, const co_spawn_options *options,
+                          co_task_fn fn, void *arg)
+{
+    return spawn(site, options, fn, arg);
+}
+
+const co_spawn_options *co__spawn_eager(void)
+{
+    static const co_spawn_options eager = {.size = sizeof(eager), .eager = 1};
+
+    return &eager;
+}
+
+int co_loop_set_task_factory(co_loop *loop, co_task_factory factory, void *data)
+{
+    if (!loop)
+        return -EINVAL;
+    loop->task_factory = factory;
+    loop->task_factory_data = data;
+    loop->flags &= ~CO__LOOP_FACTORY;
+    if (factory)
+        loop->flags |= CO__LOOP_FACTORY;
+    return 0;
 }
 
 /* ---- joining ------------------------------------------------------------- */
 
+static CO_COLD int wrong_thread(const struct co_task *task, const char *call)
+{
+    co__report_wrong_thread(task->loop, call);
+    return -EPERM;
+}
+
 /* Whether a handle can be used from here: 0, -EINVAL or -EPERM. */
-static int check_handle(const struct co_task *task)
+CO_INLINE int check_handle(const struct co_task *task, const char *call)
 {
     if (CO_UNLIKELY(!task || task->state == CO__TASK_FREE))
         return -EINVAL;
     if (CO_UNLIKELY(!co__loop || task->loop != co__loop))
-        return -EPERM;
+        return wrong_thread(task, call);
     return 0;
 }
 
@@ -159,7 +217,7 @@ int co_join(co_task *task, int *result)
 {
     struct co_loop *loop = co__loop;
     struct co_task *self;
-    int r = check_handle(task);
+    int r = check_handle(task, "co_join");
 
     if (CO_UNLIKELY(r < 0))
         return r;
@@ -190,7 +248,7 @@ int co_join(co_task *task, int *result)
 
 int co_detach(co_task *task)
 {
-    int r = check_handle(task);
+    int r = check_handle(task, "co_detach");
 
     if (r < 0)
         return r;
@@ -213,7 +271,7 @@ int co_detach(co_task *task)
 
 int co_cancel(co_task *task)
 {
-    int r = check_handle(task);
+    int r = check_handle(task, "co_cancel");
 
     if (r < 0)
         return r;
@@ -229,7 +287,7 @@ int co_cancel(co_task *task)
 
 int co_uncancel(co_task *task)
 {
-    int r = check_handle(task);
+    int r = check_handle(task, "co_uncancel");
 
     if (r < 0)
         return r;

@@ -26,7 +26,10 @@ static int run_calls(void *arg)
 
     for (;;) {
         co__inbox_run(loop);
-        if (loop->inbox.calls)
+        /* A stop ends this round; what it has asked for is not in it. */
+        if (atomic_load_explicit(&loop->inbox.stop, memory_order_relaxed))
+            loop->flags |= CO__LOOP_HOLD;
+        if (loop->inbox.calls && !(loop->flags & CO__LOOP_HOLD))
             co__give_way(loop, loop->self);
         else
             co__park(loop, loop->self, CO__WAIT_CALLS);
@@ -53,6 +56,8 @@ void co__wake_caller(struct co_loop *loop)
 {
     struct co_task *self = loop->self;
 
+    if (loop->flags & CO__LOOP_HOLD)
+        return;
     if (loop->caller) {
         co__wake(loop->caller, 0);
         return;

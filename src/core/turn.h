@@ -28,6 +28,10 @@ void co__task_expired(struct co_task *task, co_time now);
 struct co_task *co__next(struct co_loop *loop);
 void co__switch_from_root(struct co_loop *loop, struct co_task *task);
 
+/* Run a task that has just been made, ahead of the queue, on behalf of the
+ * running one, which is next. If none runs, it stands in line as others. */
+void co__run_first(struct co_loop *loop, struct co_task *task);
+
 /* Give a task's stack and control block back. */
 void co__task_free(struct co_task *task);
 

@@ -19,7 +19,8 @@ ORDER = [
 # The layer of each public header is that of the module of the same name.
 PUBLIC = {
     "base": "base error clock alloc",
-    "core": "future report task timer loop cancel scope stack",
+    "core": "future report task timer loop call embed factory cancel scope"
+            " stack",
     "sync": "group gather mutex rwlock cond event sem barrier waitgroup once"
             " chan queue select generator local",
     "offload": "threadpool procpool",

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A loop inside a foreign one: its descriptor, its next deadline, its turns. */
+#include <coppice/call.h>
 #include <coppice/cancel.h>
+#include <coppice/embed.h>
 #include <coppice/error.h>
 #include <coppice/loop.h>
 #include <coppice/scope.h>

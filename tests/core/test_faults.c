@@ -4,7 +4,9 @@
  * comes back is either success or the documented error, with all undone. And
  * random programs under the virtual clock.
  */
+#include <coppice/call.h>
 #include <coppice/cancel.h>
+#include <coppice/embed.h>
 #include <coppice/error.h>
 #include <coppice/loop.h>
 #include <coppice/scope.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* fork(2): the child drops the loop, the parent notices nothing. */
+#include <coppice/call.h>
 #include <coppice/cancel.h>
 #include <coppice/error.h>
 #include <coppice/loop.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls into a loop from elsewhere: threads, signal handlers, itself. */
+#include <coppice/call.h>
 #include <coppice/cancel.h>
+#include <coppice/embed.h>
 #include <coppice/error.h>
 #include <coppice/loop.h>
 #include <coppice/scope.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Loop objects: making, running again and again, stopping, freeing. */
+#include <coppice/call.h>
 #include <coppice/cancel.h>
+#include <coppice/embed.h>
 #include <coppice/error.h>
 #include <coppice/loop.h>
 #include <coppice/scope.h>

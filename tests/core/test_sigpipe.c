@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SIGPIPE: blocked in a thread that runs a loop, and nothing else changes. */
+#include <coppice/embed.h>
 #include <coppice/error.h>
 #include <coppice/loop.h>
 #include <coppice/task.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Tasks from outside: spawning, joining, detaching, naming, sleeping, and what
  * is said to those who do it wrongly. */
+#include <coppice/call.h>
+#include <coppice/embed.h>
 #include <coppice/stack.h>
 #include <coppice/task.h>
 

@@ -2,6 +2,7 @@
 /* Who looks after a number, and what becomes of it when it is reused. */
 #include "io_support.h"
 
+#include <coppice/embed.h>
 #include <coppice/loop.h>
 #include <coppice/scope.h>
 
