@@ -266,7 +266,7 @@ void co__run_first(struct co_loop *loop, struct co_task *task)
     self->value = 0;
     co__queue_push_first(loop, self);
     loop->slice--; /* as in co__park_into */
-    switch_to(loop, self, task);
+    co__switch_to(loop, self, task);
 }
 
 int co__park_shielded(struct co_loop *loop, struct co_task *task,
