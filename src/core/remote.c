@@ -119,6 +119,7 @@ int co__remote_wait(struct co__remote *remote, enum co__wait_reason reason)
     if (!loop)
         return wait_thread(remote, 0);
     loop->external++;
+    remote->task->waits_for = NULL;
     while (r == 0 && !has_arrived(remote))
         r = co__park(loop, remote->task, reason);
     loop->external--;

@@ -60,17 +60,13 @@ CO_INLINE int co__enter(struct co_loop *loop, struct co_task *task)
 int co__park(struct co_loop *loop, struct co_task *task,
              enum co__wait_reason reason);
 /* The same, and say which task has to act for this one to go on (NULL: not
- * known): the dump and the deadlock report tell. */
+ * known), for the dump and the deadlock report: where co__task_waits_for reads
+ * it, and there always. */
 CO_INLINE int co__park_for(struct co_loop *loop, struct co_task *task,
                            enum co__wait_reason reason, struct co_task *other)
 {
-    int r;
-
     task->waits_for = other;
-    task->flags |= CO__FLAG_WAITS_FOR;
-    r = co__park(loop, task, reason);
-    task->flags &= (uint8_t)~CO__FLAG_WAITS_FOR;
-    return r;
+    return co__park(loop, task, reason);
 }
 /* The same, where that task changes while this one waits: the owner of a lock.
  * *other is looked at when somebody asks. */
@@ -78,13 +74,8 @@ CO_INLINE int co__park_on(struct co_loop *loop, struct co_task *task,
                           enum co__wait_reason reason,
                           struct co_task *const *other)
 {
-    int r;
-
     task->waits_on = other;
-    task->flags |= CO__FLAG_WAITS_ON;
-    r = co__park(loop, task, reason);
-    task->flags &= (uint8_t)~CO__FLAG_WAITS_ON;
-    return r;
+    return co__park(loop, task, reason);
 }
 /* The same with a deadline of the wait's own, which gives 0. */
 int co__park_until(struct co_loop *loop, struct co_task *task,

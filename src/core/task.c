@@ -240,8 +240,6 @@ int co_join(co_task *task, int *result)
     }
     if (result)
         *result = task->result;
-    if (CO_UNLIKELY(task->flags & CO__FLAG_ATTACHED))
-        co__future_task_joined(task);
     co__task_free(task);
     return 0;
 }

@@ -60,13 +60,11 @@ enum co__wait_reason {
 };
 
 enum co__task_flag {
-    CO__FLAG_DETACHED = 1u << 0,  /* nobody joins it */
-    CO__FLAG_CALLBACK = 1u << 1,  /* the loop's own task: must not suspend */
-    CO__FLAG_NEW = 1u << 2,       /* has not started: `sp` holds no frame */
-    CO__FLAG_DEEP = 1u << 3,      /* free, and its deep pages may be in use */
-    CO__FLAG_ATTACHED = 1u << 4,  /* future, locals and group are valid */
-    CO__FLAG_WAITS_FOR = 1u << 5, /* waits_for is valid, while parked */
-    CO__FLAG_WAITS_ON = 1u << 6,  /* waits_on is valid, while parked */
+    CO__FLAG_DETACHED = 1u << 0, /* nobody joins it */
+    CO__FLAG_CALLBACK = 1u << 1, /* the loop's own task: must not suspend */
+    CO__FLAG_NEW = 1u << 2,      /* has not started: `sp` holds no frame */
+    CO__FLAG_DEEP = 1u << 3,     /* free, and its deep pages may be in use */
+    CO__FLAG_ATTACHED = 1u << 4, /* future, locals and group are valid */
 };
 
 struct co_task {
@@ -88,8 +86,8 @@ struct co_task {
     const char *site;
     union {
         struct co_task *next_free;       /* warm list; valid while free */
-        struct co_task *waits_for;       /* see CO__FLAG_WAITS_FOR */
-        struct co_task *const *waits_on; /* see CO__FLAG_WAITS_ON */
+        struct co_task *waits_for;       /* see co__task_waits_for */
+        struct co_task *const *waits_on; /* likewise */
     };
     struct co__slab *slab;
     int32_t result;  /* valid when done */
@@ -125,12 +123,21 @@ struct co_task *co__spawn_parked(struct co_loop *loop, const char *site,
                                  enum co__wait_reason reason);
 
 /* The task that has to act for this one, a parked one, to go on; NULL: it is
- * not known. */
+ * not known. Who parks for one of these reasons says it, see sched.h. */
 CO_INLINE struct co_task *co__task_waits_for(const struct co_task *task)
 {
-    if (task->flags & CO__FLAG_WAITS_FOR)
+    switch (task->reason) {
+    case CO__WAIT_JOIN:
+    case CO__WAIT_GROUP:
+    case CO__WAIT_FUTURE:
         return task->waits_for;
-    return task->flags & CO__FLAG_WAITS_ON ? *task->waits_on : NULL;
+    case CO__WAIT_MUTEX:
+    case CO__WAIT_RWLOCK:
+    case CO__WAIT_ONCE:
+        return *task->waits_on;
+    default:
+        return NULL;
+    }
 }
 
 /* Make future, locals and group valid: NULL, if they were not. */

@@ -59,6 +59,8 @@ void co__future_task_freed(struct co_task *task)
 {
     struct co_future *future = task->future;
 
+    if (!(task->flags & CO__FLAG_DETACHED))
+        co__future_task_joined(task); /* or has been reported as not joined */
     task->future = NULL;
     co_future_unref(future);
 }

@@ -166,9 +166,7 @@ static int park(const struct co__here *here, co_group *group, co_time until)
 
     group->co__waiter = here->task;
     here->task->waits_for = group->co__first;
-    here->task->flags |= CO__FLAG_WAITS_FOR;
     r = co__park_until(here->loop, here->task, CO__WAIT_GROUP, until);
-    here->task->flags &= (uint8_t)~CO__FLAG_WAITS_FOR;
     group->co__waiter = NULL;
     return r;
 }
