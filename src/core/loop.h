@@ -22,10 +22,14 @@
 /* Switches between two looks at the clock, and how long without a poll. */
 #define CO__SLICE       61
 #define CO__POLL_PERIOD (20 * CO_US)
-/* Operations that did not park, and how long, before a task gives way. */
-#define CO__BUDGET      128
-#define CO__BUDGET_LOOK 16
-#define CO__BUDGET_TIME (100 * CO_US)
+/* Operations that did not park, and how long, before a task gives way. The look
+ * at the clock, every 16 of them, would cost more than some operations do: of
+ * those eight count as one. */
+#define CO__BUDGET       128
+#define CO__BUDGET_LOOK  16
+#define CO__BUDGET_TIME  (100 * CO_US)
+#define CO__BUDGET_LIGHT 8
+#define CO__BUDGET_FULL  (CO__BUDGET_LOOK * CO__BUDGET_LIGHT)
 
 /* Timers are exact while no more than DENSE fire in a period; beyond that they
  * are up to a period late. */
@@ -46,7 +50,7 @@ struct co_loop {
     uint32_t tail;
     uint32_t mask;  /* entries - 1 */
     int32_t slice;  /* switches until the next look at the clock */
-    int32_t budget; /* operations until the next look at its time */
+    int32_t budget; /* light operations until the next look at its time */
     uint32_t looks; /* such looks since the running task started */
     uint32_t flags;
     uint32_t spawned; /* tasks so far: their ids */
@@ -116,7 +120,7 @@ extern CO_TLS struct co_loop *co__loop;
 CO_INLINE void co__loop_hand_over(struct co_loop *loop, struct co_task *to)
 {
     loop->self = to;
-    loop->budget = CO__BUDGET_LOOK;
+    loop->budget = CO__BUDGET_FULL;
     loop->looks = 0;
 }
 

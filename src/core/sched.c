@@ -117,12 +117,7 @@ struct co_task *co__next(struct co_loop *loop)
 
 int co__wake(struct co_task *task, int value)
 {
-    if (task->state != CO__TASK_PARKED)
-        return 0;
-    task->state = CO__TASK_READY;
-    task->value = value;
-    co__queue_push(task->loop, task);
-    return 1;
+    return co__wake_inline(task, value);
 }
 
 void co__waitlist_wake_all(struct co__waitlist *list, int value)
@@ -130,8 +125,8 @@ void co__waitlist_wake_all(struct co__waitlist *list, int value)
     struct co__waiter *waiter;
 
     while ((waiter = list->head)) {
-        co__waitlist_remove(waiter);
-        co__wake(waiter->task, value);
+        co__waitlist_pop(list, waiter);
+        co__wake_inline(waiter->task, value);
     }
 }
 
@@ -338,7 +333,7 @@ int co_yield_now(void)
 /* The running task has had CO__BUDGET_LOOK more operations. */
 static void budget_look(struct co_loop *loop, struct co_task *task)
 {
-    loop->budget = CO__BUDGET_LOOK;
+    loop->budget = CO__BUDGET_FULL;
     loop->looks++;
     loop->now = co__clock_read();
     if (loop->looks == 1)

@@ -22,6 +22,7 @@
 #define CO_CORE_SCHED_H
 
 #include "core/loop.h"
+#include "core/queue.h"
 #include "core/task.h"
 #include "core/waitlist.h"
 
@@ -50,6 +51,14 @@ extern uint64_t co__sched_seed;
 /* See above. Yields by itself when the task has had its share. */
 int co__enter_slow(struct co_loop *loop, struct co_task *task);
 CO_INLINE int co__enter(struct co_loop *loop, struct co_task *task)
+{
+    if (CO_UNLIKELY(task->chain.due <= loop->now ||
+                    (loop->budget -= CO__BUDGET_LIGHT) <= 0))
+        return co__enter_slow(loop, task);
+    return 0;
+}
+/* The same for operations of a few nanoseconds, where nothing has to wait. */
+CO_INLINE int co__enter_light(struct co_loop *loop, struct co_task *task)
 {
     if (CO_UNLIKELY(task->chain.due <= loop->now || --loop->budget <= 0))
         return co__enter_slow(loop, task);
@@ -86,6 +95,16 @@ int co__park_until(struct co_loop *loop, struct co_task *task,
  * or 0 if it is ready already, and then nothing was handed over.
  */
 int co__wake(struct co_task *task, int value);
+/* The same, inlined for hand-overs: a fifth of what they cost. */
+CO_INLINE int co__wake_inline(struct co_task *task, int value)
+{
+    if (task->state != CO__TASK_PARKED)
+        return 0;
+    task->state = CO__TASK_READY;
+    task->value = value;
+    co__queue_push(task->loop, task);
+    return 1;
+}
 
 /* Wake the first waiter that can be woken. It stays linked. Returns 1 or 0. */
 static inline int co__waitlist_wake(struct co__waitlist *list, int value)
@@ -108,8 +127,8 @@ static inline struct co__waiter *co__waitlist_grant(struct co__waitlist *list,
     struct co__waiter *waiter;
 
     while ((waiter = list->head)) {
-        co__waitlist_remove(waiter);
-        if (co__wake(waiter->task, value))
+        co__waitlist_pop(list, waiter);
+        if (co__wake_inline(waiter->task, value))
             return waiter;
     }
     return NULL;

@@ -49,6 +49,21 @@ static inline void co__waitlist_push(struct co__waitlist *list,
     list->tail = waiter;
 }
 
+/* Unlink the first waiter, `head` of the list. */
+static inline void co__waitlist_pop(struct co__waitlist *list,
+                                    struct co__waiter *head)
+{
+    struct co__waiter *next = head->next;
+
+    CO_ASSERT(list->head == head && head->list == list && !head->prev);
+    list->head = next;
+    if (next)
+        next->prev = NULL;
+    else
+        list->tail = NULL;
+    head->list = NULL;
+}
+
 /* Unlink a waiter; nothing happens if somebody has done so already. */
 static inline void co__waitlist_remove(struct co__waiter *waiter)
 {

@@ -33,7 +33,7 @@ static int wait(const struct co__here *here, const char *call, co_cond *cond,
     if (CO_UNLIKELY(here->task->chain.due <= here->loop->now))
         return co__chain_error(&here->task->chain, here->loop->now);
     co__waitlist_push(&cond->co__waiters, &w, here->task);
-    co__mutex_pass_on(mutex);
+    co__mutex_hand_over(mutex);
     r = co__park(here->loop, here->task, CO__WAIT_COND);
     if (CO_UNLIKELY(r < 0))
         co__waitlist_remove(&w);

@@ -5,20 +5,8 @@
  */
 #include "sync/mutex.h"
 
-#include "base/clock.h"
 #include "sync/holder.h"
-
-static CO_NOINLINE int lock_outside(co_mutex *mutex)
-{
-    int r = co__chain_error(co__chain_current(), co__clock_read());
-
-    if (r < 0)
-        return r;
-    if (mutex->co__owner)
-        return mutex->co__owner == &co__outside ? -EDEADLK : -EPERM;
-    mutex->co__owner = &co__outside;
-    return 0;
-}
+#include "sync/simple.h"
 
 static CO_NOINLINE int lock_wait(struct co_loop *loop, struct co_task *task,
                                  co_mutex *mutex)
@@ -26,8 +14,10 @@ static CO_NOINLINE int lock_wait(struct co_loop *loop, struct co_task *task,
     struct co__waiter w;
     int r;
 
-    if (mutex->co__owner == task)
+    if (CO_UNLIKELY(mutex->co__owner == task))
         return -EDEADLK;
+    if (CO_UNLIKELY(!loop))
+        return -EPERM;
     co__waitlist_push(&mutex->co__waiters, &w, task);
     r = co__park_on(loop, task, CO__WAIT_MUTEX, &mutex->co__owner);
     if (CO_UNLIKELY(r < 0))
@@ -35,23 +25,40 @@ static CO_NOINLINE int lock_wait(struct co_loop *loop, struct co_task *task,
     return r;
 }
 
-int co_mutex_lock(co_mutex *mutex)
+CO_INLINE int take(const struct co__here *here, co_mutex *mutex)
+{
+    if (CO_UNLIKELY(mutex->co__owner != NULL))
+        return lock_wait(here->loop, here->task, mutex);
+    CO_ASSERT(co__waitlist_empty(&mutex->co__waiters));
+    mutex->co__owner = here->task;
+    return 0;
+}
+
+static CO_NOINLINE int lock_slow(co_mutex *mutex)
 {
     struct co__here here;
     int r;
 
-    if (CO_UNLIKELY(!mutex))
+    if (!mutex)
         return -EINVAL;
-    if (!co__here(&here))
-        return lock_outside(mutex);
-    r = co__enter(here.loop, here.task);
-    if (CO_UNLIKELY(r < 0))
-        return r;
-    if (CO_UNLIKELY(mutex->co__owner != NULL))
-        return lock_wait(here.loop, here.task, mutex);
-    CO_ASSERT(co__waitlist_empty(&mutex->co__waiters));
-    mutex->co__owner = here.task;
-    return 0;
+    r = co__begin(&here);
+    return r < 0 ? r : take(&here, mutex);
+}
+
+int co_mutex_lock(co_mutex *mutex)
+{
+    struct co__here here;
+
+    if (CO_UNLIKELY(!mutex || !co__swift(&here)))
+        return lock_slow(mutex);
+    return take(&here, mutex);
+}
+
+void co__mutex_hand_over(co_mutex *mutex)
+{
+    struct co__waiter *next = co__waitlist_grant(&mutex->co__waiters, 0);
+
+    mutex->co__owner = next ? next->task : NULL;
 }
 
 int co_mutex_try_lock(co_mutex *mutex)
@@ -64,11 +71,22 @@ int co_mutex_try_lock(co_mutex *mutex)
     return 0;
 }
 
+static CO_NOINLINE void unlock_slow(co_mutex *mutex)
+{
+    if (!mutex || mutex->co__owner != co__holder())
+        co__misuse("co_mutex_unlock", "it has not locked this mutex");
+    co__mutex_hand_over(mutex);
+}
+
 void co_mutex_unlock(co_mutex *mutex)
 {
-    if (CO_UNLIKELY(!mutex || mutex->co__owner != co__holder()))
-        co__misuse("co_mutex_unlock", "it has not locked this mutex");
-    co__mutex_pass_on(mutex);
+    struct co_loop *loop = co__loop;
+
+    if (CO_UNLIKELY(!loop || !mutex || mutex->co__owner != loop->self ||
+                    mutex->co__waiters.head))
+        unlock_slow(mutex);
+    else
+        mutex->co__owner = NULL;
 }
 
 int co_mutex_is_locked(const co_mutex *mutex)
@@ -87,7 +105,6 @@ void co__mutex_take(const struct co__here *here, co_mutex *mutex)
     co_scope shield = {0};
     struct co__waiter w;
 
-    CO_ASSERT(mutex->co__owner != here->task);
     if (!mutex->co__owner) {
         mutex->co__owner = here->task;
         return;

@@ -36,7 +36,7 @@ static int wait(const struct co__here *here, co_once *once)
     struct co__waiter w;
     int r;
 
-    if (once->co__runner == co__holder())
+    if (once->co__runner == here->task)
         return -EDEADLK;
     if (CO_UNLIKELY(!here->loop))
         return -EPERM;
@@ -66,7 +66,7 @@ int co_once_do(co_once *once, co_task_fn fn, void *arg)
         if (r == GRANT_DONE)
             return once->co__result;
     } else {
-        once->co__runner = co__holder();
+        once->co__runner = here.task;
     }
     return run(once, fn, arg);
 }

@@ -51,7 +51,7 @@ static CO_NOINLINE int lock_wait(const struct co__here *here, co_rwlock *lock,
     struct waiter w = {.writes = writes};
     int r;
 
-    if (lock->co__writer == co__holder())
+    if (lock->co__writer == here->task)
         return -EDEADLK;
     if (CO_UNLIKELY(!here->loop))
         return -EPERM;
@@ -92,7 +92,7 @@ int co_rwlock_write_lock(co_rwlock *lock)
         return r;
     if (!can_write(lock))
         return lock_wait(&here, lock, 1);
-    lock->co__writer = co__holder();
+    lock->co__writer = here.task;
     return 0;
 }
 

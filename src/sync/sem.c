@@ -26,21 +26,41 @@ int co_sem_init_bounded(co_sem *sem, unsigned permits, unsigned max)
     return 0;
 }
 
-int co_sem_acquire(co_sem *sem)
+static CO_NOINLINE int acquire_wait(struct co_loop *loop, struct co_task *task,
+                                    co_sem *sem)
+{
+    const struct co__here here = {loop, task};
+
+    return co__wait_in(&here, &sem->co__waiters, CO__WAIT_SEM);
+}
+
+CO_INLINE int take(const struct co__here *here, co_sem *sem)
+{
+    if (!sem->co__permits)
+        return acquire_wait(here->loop, here->task, sem);
+    CO_ASSERT(co__waitlist_empty(&sem->co__waiters));
+    sem->co__permits--;
+    return 0;
+}
+
+static CO_NOINLINE int acquire_slow(co_sem *sem)
 {
     struct co__here here;
     int r;
 
-    if (CO_UNLIKELY(!sem))
+    if (!sem)
         return -EINVAL;
     r = co__begin(&here);
-    if (CO_UNLIKELY(r < 0))
-        return r;
-    if (!sem->co__permits)
-        return co__wait_in(&here, &sem->co__waiters, CO__WAIT_SEM);
-    CO_ASSERT(co__waitlist_empty(&sem->co__waiters));
-    sem->co__permits--;
-    return 0;
+    return r < 0 ? r : take(&here, sem);
+}
+
+int co_sem_acquire(co_sem *sem)
+{
+    struct co__here here;
+
+    if (CO_UNLIKELY(!sem || !co__swift(&here)))
+        return acquire_slow(sem);
+    return take(&here, sem);
 }
 
 int co_sem_try_acquire(co_sem *sem)
@@ -53,17 +73,27 @@ int co_sem_try_acquire(co_sem *sem)
     return 0;
 }
 
-int co_sem_release(co_sem *sem)
+CO_INLINE int put(co_sem *sem)
 {
-    if (CO_UNLIKELY(!sem))
-        return -EINVAL;
-    if (co__waitlist_grant(&sem->co__waiters, 0))
-        return 0;
     if (CO_UNLIKELY(sem->co__permits ==
                     (sem->co__max ? sem->co__max : UINT_MAX)))
         return -EOVERFLOW;
     sem->co__permits++;
     return 0;
+}
+
+static CO_NOINLINE int hand_over(co_sem *sem)
+{
+    return co__waitlist_grant(&sem->co__waiters, 0) ? 0 : put(sem);
+}
+
+int co_sem_release(co_sem *sem)
+{
+    if (CO_UNLIKELY(!sem))
+        return -EINVAL;
+    if (!co__waitlist_empty(&sem->co__waiters))
+        return hand_over(sem);
+    return put(sem);
 }
 
 unsigned co_sem_permits(const co_sem *sem)
