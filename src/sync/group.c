@@ -228,11 +228,11 @@ static int wait_until(co_group *group, co_time until)
     if (CO_UNLIKELY(here.task->flags & CO__FLAG_CALLBACK && group->co__first))
         return -EPERM;
     r = co__enter(here.loop, here.task);
-    if (CO_UNLIKELY(group->co__waiter != NULL))
-        return -EBUSY;
     if (CO_UNLIKELY(here.task->flags & CO__FLAG_ATTACHED &&
                     here.task->group == group))
         return -EDEADLK;
+    if (CO_UNLIKELY(group->co__waiter != NULL))
+        return -EBUSY;
     if (CO_LIKELY(r == 0))
         r = wait_limited(&here, group, until);
     if (CO_UNLIKELY(r < 0)) {
