@@ -20,12 +20,8 @@
 #include <coppice/factory.h>
 #include <coppice/fd.h>
 #include <coppice/future.h>
-<<<<<<< HEAD
 #include <coppice/gather.h>
 #include <coppice/group.h>
-=======
-#include <coppice/generator.h>
->>>>>>> a28a506 (sync: generators)
 #include <coppice/loop.h>
 #include <coppice/mutex.h>
 #include <coppice/once.h>

@@ -25,21 +25,9 @@ void co__group_child_ended(struct co_task *task);
 void co__locals_inherit(struct co_task *child, const struct co_task *parent);
 void co__locals_release(struct co_task *task);
 
-<<<<<<< HEAD
 /* A loop is about to be freed: nobody's call is made any more. In
  * event/callback.c. */
 void co__handles_drop(struct co_loop *loop);
-=======
-/*
- * A task that waits for a generator (CO__WAIT_GENERATOR) was cancelled, or has
- * run out of time: `error` is to interrupt the generator, whose consumer waits
- * on until it has yielded or ended. When a loop ends: let no generator wait for
- * a consumer any more. When it is freed: free them. In sync/generator.c.
- */
-void co__gen_interrupt(struct co_task *consumer, int error);
-void co__gens_end(struct co_loop *loop);
-void co__gens_free(struct co_loop *loop);
->>>>>>> a28a506 (sync: generators)
 
 /* Write all tasks of a loop to standard error. In debug/dump.c. */
 void co__deadlock_dump(struct co_loop *loop);

@@ -51,8 +51,7 @@ enum co__wait_reason {
     CO__WAIT_QUEUE_PUT,
     CO__WAIT_QUEUE_GET,
     CO__WAIT_QUEUE_JOIN,
-    CO__WAIT_GENERATOR, /* a consumer, for the next value: waits_for is valid,
-                         * and limits interrupt that task, see hooks.h */
+    CO__WAIT_GENERATOR, /* a consumer, for the next value */
     CO__WAIT_CONSUMER,  /* a generator, to be asked for one */
     CO__WAIT_OFFLOAD,
     CO__WAIT_PROCESS,
@@ -61,23 +60,11 @@ enum co__wait_reason {
 };
 
 enum co__task_flag {
-<<<<<<< HEAD
     CO__FLAG_DETACHED = 1u << 0, /* nobody joins it */
     CO__FLAG_CALLBACK = 1u << 1, /* the loop's own task: must not suspend */
     CO__FLAG_NEW = 1u << 2,      /* has not started: `sp` holds no frame */
     CO__FLAG_DEEP = 1u << 3,     /* free, and its deep pages may be in use */
     CO__FLAG_ATTACHED = 1u << 4, /* future, locals and group are valid */
-=======
-    CO__FLAG_DETACHED = 1u << 0,   /* nobody joins it */
-    CO__FLAG_CALLBACK = 1u << 1,   /* the loop's own task: must not suspend */
-    CO__FLAG_NEW = 1u << 2,        /* has not started: `sp` holds no frame */
-    CO__FLAG_DEEP = 1u << 3,       /* free, and its deep pages may be in use */
-    CO__FLAG_ATTACHED = 1u << 4,   /* future, locals and group are valid */
-    CO__FLAG_WAITS_FOR = 1u << 5,  /* waits_for is valid, while parked */
-    CO__FLAG_WAITS_ON = 1u << 6,   /* waits_on is valid, while parked */
-    CO__FLAG_HANDS_OVER = 1u << 7, /* when it ends its joiner, whose value is
-                                    * set, runs at once, and it is freed */
->>>>>>> a28a506 (sync: generators)
 };
 
 struct co_task {
@@ -139,14 +126,10 @@ struct co_task *co__spawn_parked(struct co_loop *loop, const char *site,
  * not known. Who parks for one of these reasons says it, see sched.h. */
 CO_INLINE struct co_task *co__task_waits_for(const struct co_task *task)
 {
-<<<<<<< HEAD
     switch (task->reason) {
     case CO__WAIT_JOIN:
     case CO__WAIT_GROUP:
     case CO__WAIT_FUTURE:
-=======
-    if (task->flags & CO__FLAG_WAITS_FOR || task->reason == CO__WAIT_GENERATOR)
->>>>>>> a28a506 (sync: generators)
         return task->waits_for;
     case CO__WAIT_MUTEX:
     case CO__WAIT_RWLOCK:
