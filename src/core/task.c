@@ -254,10 +254,9 @@ int co_detach(co_task *task)
         return -EINVAL;
     if (task->joiner)
         return -EBUSY;
-    if (task->state != CO__TASK_DONE) {
-        task->flags |= CO__FLAG_DETACHED;
+    task->flags |= CO__FLAG_DETACHED;
+    if (task->state != CO__TASK_DONE)
         return 0;
-    }
     if (CO_UNLIKELY(task->result < 0 && co__loop->debug) &&
         !(task->flags & CO__FLAG_ATTACHED && task->future))
         co__report_unseen(task); /* a future says so itself */

@@ -2,6 +2,7 @@
 /* Groups: children that end together, with the first failure, with who waits
  * for them, and after a grace period. CPython's test_taskgroups was the list of
  * what to look at. */
+#include <coppice/call.h>
 #include <coppice/future.h>
 #include <coppice/group.h>
 #include <coppice/report.h>
