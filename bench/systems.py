@@ -119,7 +119,7 @@ def one(*command):
 
 SYSTEMS = [
     System("coppice", [row.name for row in ROWS
-                       if row.name not in GROUPS + SELECT + QUEUES + OFFLOAD],
+                       if row.name not in SELECT + QUEUES + OFFLOAD],
            by_question("coppice"), ["coppice_echo"]),
     # On stacks as large as those of State Threads: 64 KiB. Ours are 256 KiB
     # unless asked for less, and what grows with that is the page tables.
