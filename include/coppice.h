@@ -29,6 +29,7 @@
 #include <coppice/report.h>
 #include <coppice/rwlock.h>
 #include <coppice/scope.h>
+#include <coppice/select.h>
 #include <coppice/sem.h>
 #include <coppice/socket.h>
 #include <coppice/stack.h>

@@ -79,6 +79,7 @@ static int init(struct co_loop *loop, const co_loop_options *options)
     loop->debug = debug_wanted(options);
     loop->slow = options->slow_ns ? options->slow_ns : CO__SLOW;
     loop->exposed = 1;
+    loop->choice = 1;
     loop->id = atomic_fetch_add(&loop_ids, 1) + 1;
     loop->root.loop = loop;
     loop->root.chain.due = CO_NEVER;

@@ -81,6 +81,7 @@ struct co_loop {
     int exposed;       /* other threads may know this loop */
     uint32_t external; /* waits, timers and jobs that end without a task of this
                         * loop doing anything */
+    uint32_t choice;   /* co_select's generator; not 0 */
     co_time slow;      /* a step that takes longer is reported; debug */
     co_time step_began;
     co_error_handler error_handler; /* NULL: the default */

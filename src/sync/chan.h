@@ -10,8 +10,8 @@
  *    the lock links and unlinks. The granter copies the element and unlinks,
  *    lets go of the lock, and posts the waiter's remote.
  *  - A waiter of a select that has thread-safe channels among its cases may be
- *    found on several channels by several threads. Its claim is a compare-and-
- *    swap which comes first, before anything is copied or unlinked for good.
+ *    found on several channels by several threads. A compare-and-swap of its
+ *    claim comes first, before anything is copied.
  *
  * Invariants, but for waiters that will not take anything (they are ready for
  * another reason, or claimed): an element in the channel or a waiting sender
@@ -45,14 +45,12 @@ struct co_chan {
     _Alignas(max_align_t) unsigned char ring[];
 };
 
-#define CO__CHAN_PENDING INT32_MIN /* no result yet */
-
 struct co__chan_waiter {
     struct co__waiter link;
     void *element;         /* where to copy to, or from */
-    int selects;           /* it is a select's */
-    int32_t result;        /* select, shared: CO__CHAN_PENDING until granted */
-    atomic_int *claim;     /* select, shared: NULL, or see above */
+    int selects;           /* 0, or the number from 1 of a select's case */
+    int32_t result;        /* select, shared: valid once it was granted to */
+    atomic_int *claim;     /* select, shared: NULL, or what to make `selects` */
     struct co__remote *to; /* shared: what to post */
 };
 
@@ -92,11 +90,12 @@ CO_INLINE int co__chan_claim(struct co__chan_waiter *waiter)
 {
     int open = 0;
 
-    return !waiter->claim ||
-           atomic_compare_exchange_strong(waiter->claim, &open, 1);
+    return !waiter->claim || atomic_compare_exchange_strong(
+                                 waiter->claim, &open, waiter->selects);
 }
 
-/* Hand over to a waiter that was unlinked, if it takes it. */
+/* Hand over to a waiter that was unlinked, if it takes it. A select is told by
+ * the wake which case it was. */
 CO_INLINE int co__chan_hand(struct co__chan_waiter *waiter, int result,
                             int shared)
 {
@@ -114,6 +113,7 @@ CO_INLINE int co__chan_hand(struct co__chan_waiter *waiter, int result,
         if (!co__chan_claim(waiter))
             return 0;
         waiter->result = result;
+        result = waiter->selects;
     }
     task->state = CO__TASK_READY;
     task->value = result;
