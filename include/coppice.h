@@ -21,6 +21,7 @@
 #include <coppice/fd.h>
 #include <coppice/future.h>
 #include <coppice/gather.h>
+#include <coppice/generator.h>
 #include <coppice/group.h>
 #include <coppice/loop.h>
 #include <coppice/mutex.h>

@@ -29,6 +29,16 @@ void co__locals_release(struct co_task *task);
  * event/callback.c. */
 void co__handles_drop(struct co_loop *loop);
 
+/*
+ * A task that waits for a generator (CO__WAIT_GENERATOR) was cancelled, or has
+ * run out of time: `error` is to interrupt the generator, whose consumer waits
+ * on until it has yielded or ended. When a loop ends: let no generator wait for
+ * a consumer any more. When it is freed: free them. In sync/generator.c.
+ */
+void co__gen_interrupt(struct co_task *consumer, int error);
+void co__gens_end(struct co_loop *loop);
+void co__gens_free(struct co_loop *loop);
+
 /* Write all tasks of a loop to standard error. In debug/dump.c. */
 void co__deadlock_dump(struct co_loop *loop);
 

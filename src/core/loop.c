@@ -175,6 +175,7 @@ void co_loop_free(co_loop *loop)
     co__fds_close(loop);
     co__timers_fini(&loop->timers);
     co__stack_pool_put(loop->pool);
+    co__gens_free(loop);
     co__future_pool_free(loop);
     co__free(loop->queue);
     co__free(loop);

@@ -41,6 +41,7 @@
 struct co__fd_table;
 struct co__stack_pool;
 struct co_future;
+struct co_gen;
 
 struct co_loop {
     /* What a switch touches. */
@@ -88,6 +89,9 @@ struct co_loop {
     void *error_handler_arg;
     struct co_future *futures; /* free ones, for reuse */
     uint32_t futures_count;
+    uint32_t spare_gens_count;
+    struct co_gen *spare_gens;    /* free ones, for reuse */
+    struct co_gen *gens;          /* that are not freed yet */
     struct co__request *requests; /* of co_future_on_done */
     co_task_factory task_factory; /* valid if CO__LOOP_FACTORY */
     void *task_factory_data;

@@ -13,6 +13,7 @@
 #include "base/sanitize.h"
 #include "core/deadlock.h"
 #include "core/future.h"
+#include "core/hooks.h"
 #include "core/overflow.h"
 #include "core/queue.h"
 #include "core/registry.h"
@@ -170,6 +171,7 @@ void co__run_drain(struct co_loop *loop)
     loop->until = NULL;
     release_calls(loop);
     co__stack_pool_each(loop->pool, cancel_one, loop);
+    co__gens_end(loop);
     do {
         run(loop, all_ended);
         /* A stop is no reason to leave tasks behind. */

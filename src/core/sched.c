@@ -155,6 +155,15 @@ static CO_NOINLINE void arm(struct co_loop *loop, struct co_task *task)
     co__timer_arm(&loop->timers, &task->timer, limit);
 }
 
+/* The limits that a parked task is under end its wait, with an error. */
+static void interrupt(struct co_task *task, int error)
+{
+    if (CO_UNLIKELY(task->reason == CO__WAIT_GENERATOR))
+        co__gen_interrupt(task, error);
+    else
+        co__wake(task, error);
+}
+
 /* The task's timer has fired: perhaps early, see arm(). */
 void co__task_expired(struct co_task *task, co_time now)
 {
@@ -164,7 +173,7 @@ void co__task_expired(struct co_task *task, co_time now)
     if (task->until <= now && task->until <= task->chain.due)
         co__wake(task, 0);
     else if (task->chain.due <= now)
-        co__wake(task, co__chain_error(&task->chain, now));
+        interrupt(task, co__chain_error(&task->chain, now));
     else
         arm(task->loop, task);
 }
@@ -175,7 +184,7 @@ void co__limits_changed(struct co_task *task)
         return;
     /* Not by `due`: a scope may have been moved to that point in time. */
     if (task->chain.cancels && !task->chain.shields)
-        co__wake(task, -ECANCELED);
+        interrupt(task, -ECANCELED);
     else
         arm(task->loop, task);
 }
@@ -230,23 +239,43 @@ int co__park_until(struct co_loop *loop, struct co_task *task,
     return co__park_inline(loop, task, reason, until);
 }
 
+CO_INLINE int park_into(struct co_loop *loop, struct co_task *task,
+                        unsigned reason, struct co_task *to, int value)
+{
+    loop->slice--;
+    task->state = CO__TASK_PARKED;
+    task->reason = (uint8_t)reason;
+    task->since = loop->now;
+    task->until = CO_NEVER;
+    to->value = value;
+    to->state = CO__TASK_READY;
+    return co__switch_to(loop, task, to);
+}
+
+static CO_NOINLINE int park_into_slow(struct co_loop *loop,
+                                      struct co_task *task, unsigned reason,
+                                      struct co_task *to, int value)
+{
+    if (task->flags & CO__FLAG_CALLBACK)
+        return -EPERM;
+    if (loop->slice <= 1) {
+        co__wake(to, value);
+        return co__park_inline(loop, task, reason, CO_NEVER);
+    }
+    task->until = CO_NEVER;
+    arm(loop, task);
+    return park_into(loop, task, reason, to, value);
+}
+
 int co__park_into(struct co_loop *loop, struct co_task *task,
                   enum co__wait_reason reason, struct co_task *to, int value)
 {
     CO_ASSERT(task == loop->self && task->state == CO__TASK_READY);
     CO_ASSERT(to->state == CO__TASK_PARKED && to != task);
-    if (CO_UNLIKELY(task->flags & CO__FLAG_CALLBACK))
-        return -EPERM;
-    task->state = CO__TASK_PARKED;
-    task->reason = (uint8_t)reason;
-    task->since = loop->now;
-    task->until = CO_NEVER;
-    if (task->chain.due != CO_NEVER)
-        arm(loop, task);
-    to->value = value;
-    to->state = CO__TASK_READY;
-    loop->slice--; /* it is not below 1 unless next() is to look */
-    return co__switch_to(loop, task, to);
+    if (CO_UNLIKELY(loop->slice <= 1 || task->chain.due != CO_NEVER ||
+                    task->flags & CO__FLAG_CALLBACK))
+        return park_into_slow(loop, task, reason, to, value);
+    return park_into(loop, task, reason, to, value);
 }
 
 void co__run_first(struct co_loop *loop, struct co_task *task)
@@ -375,11 +404,26 @@ static CO_NOINLINE void finish_attached(struct co_task *task)
         co__group_child_ended(task);
 }
 
+/* Who runs after a task that hands over at its end. */
+static struct co_task *heir(struct co_loop *loop, const struct co_task *task)
+{
+    struct co_task *to = task->joiner;
+
+    if (loop->slice <= 1) {
+        co__wake(to, to->value);
+        return next(loop);
+    }
+    CO_ASSERT(to->state == CO__TASK_PARKED);
+    loop->slice--;
+    to->state = CO__TASK_READY;
+    return to;
+}
+
 /* A task's function has returned. Who runs next. */
 CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
 {
     struct co_task *to;
-    int unclaimed;
+    int unclaimed, hands_over = task->flags & CO__FLAG_HANDS_OVER;
 
     if (CO_UNLIKELY(task->chain.top != NULL))
         co__die("task \"%s\" (%s) returned from inside a scope", task->name,
@@ -390,12 +434,13 @@ CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
         co__locals_release(task);
     loop->alive--;
     task->state = CO__TASK_DONE;
-    unclaimed = !task->joiner && task->flags & CO__FLAG_DETACHED;
+    unclaimed =
+        (!task->joiner || hands_over) && task->flags & CO__FLAG_DETACHED;
     if (CO_UNLIKELY(task->flags & CO__FLAG_ATTACHED))
         finish_attached(task);
     else if (CO_UNLIKELY(unclaimed && task->result < 0 && loop->debug))
         co__report_unseen(task);
-    if (task->joiner)
+    if (task->joiner && !hands_over)
         co__wake(task->joiner, 0);
     if (CO_UNLIKELY(task == loop->until)) {
         loop->until = NULL;
@@ -406,7 +451,7 @@ CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
         }
         return &loop->root;
     }
-    to = next(loop);
+    to = CO_UNLIKELY(hands_over) ? heir(loop, task) : next(loop);
     if (unclaimed)
         co__task_free(task); /* nobody takes the stack before we have left it */
     return to ? to : &loop->root;

@@ -140,7 +140,8 @@ void co__waitlist_wake_all(struct co__waitlist *list, int value);
 /*
  * Park, and let `to` run at once, ahead of the queue: a parked task of this
  * loop, whose co__park returns value. For calls into another stack that are to
- * be as direct as a function call (generators).
+ * be as direct as a function call (generators). At the end of a slice it goes
+ * to the end of the queue instead, so that others get their turn.
  */
 int co__park_into(struct co_loop *loop, struct co_task *task,
                   enum co__wait_reason reason, struct co_task *to, int value);

@@ -132,6 +132,18 @@ static int is_ours(const struct co__chain *chain)
     return co__loop && chain->task->loop == co__loop;
 }
 
+void co__scope_move(struct co_scope *scope, co_time deadline)
+{
+    struct co__chain *chain = scope->co__chain;
+
+    scope->co__flags &= ~FLAG_EXPIRED;
+    scope->co__deadline = deadline;
+    recompute(chain, scope);
+    co__chain_update(chain);
+    if (chain->task)
+        co__limits_changed(chain->task);
+}
+
 int co_scope_reschedule(co_scope *scope, co_time at)
 {
     struct co__chain *chain;
@@ -143,10 +155,6 @@ int co_scope_reschedule(co_scope *scope, co_time at)
         return -EPERM;
     if (scope->co__flags & FLAG_EXPIRED)
         return -ETIMEDOUT;
-    scope->co__deadline = at;
-    recompute(chain, scope);
-    co__chain_update(chain);
-    if (chain->task)
-        co__limits_changed(chain->task);
+    co__scope_move(scope, at);
     return 0;
 }

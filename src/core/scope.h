@@ -36,6 +36,10 @@ void co__chain_update(struct co__chain *chain);
  * out marked; 0 if they do not. */
 int co__chain_error(struct co__chain *chain, co_time now);
 
+/* Give an entered scope of any task another deadline, as if no call had failed
+ * for it yet. */
+void co__scope_move(struct co_scope *scope, co_time deadline);
+
 /* A parked task waits no longer than its limits say: call this after `due` of a
  * task other than the running one may have changed. In sched.c. */
 void co__limits_changed(struct co_task *task);

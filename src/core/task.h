@@ -51,7 +51,8 @@ enum co__wait_reason {
     CO__WAIT_QUEUE_PUT,
     CO__WAIT_QUEUE_GET,
     CO__WAIT_QUEUE_JOIN,
-    CO__WAIT_GENERATOR, /* a consumer, for the next value */
+    CO__WAIT_GENERATOR, /* a consumer, for the next value: waits_for is valid,
+                         * and limits interrupt that task, see hooks.h */
     CO__WAIT_CONSUMER,  /* a generator, to be asked for one */
     CO__WAIT_OFFLOAD,
     CO__WAIT_PROCESS,
@@ -60,11 +61,13 @@ enum co__wait_reason {
 };
 
 enum co__task_flag {
-    CO__FLAG_DETACHED = 1u << 0, /* nobody joins it */
-    CO__FLAG_CALLBACK = 1u << 1, /* the loop's own task: must not suspend */
-    CO__FLAG_NEW = 1u << 2,      /* has not started: `sp` holds no frame */
-    CO__FLAG_DEEP = 1u << 3,     /* free, and its deep pages may be in use */
-    CO__FLAG_ATTACHED = 1u << 4, /* future, locals and group are valid */
+    CO__FLAG_DETACHED = 1u << 0,   /* nobody joins it */
+    CO__FLAG_CALLBACK = 1u << 1,   /* the loop's own task: must not suspend */
+    CO__FLAG_NEW = 1u << 2,        /* has not started: `sp` holds no frame */
+    CO__FLAG_DEEP = 1u << 3,       /* free, and its deep pages may be in use */
+    CO__FLAG_ATTACHED = 1u << 4,   /* future, locals and group are valid */
+    CO__FLAG_HANDS_OVER = 1u << 5, /* when it ends its joiner, whose value is
+                                    * set, runs at once, and it is freed */
 };
 
 struct co_task {
@@ -130,6 +133,7 @@ CO_INLINE struct co_task *co__task_waits_for(const struct co_task *task)
     case CO__WAIT_JOIN:
     case CO__WAIT_GROUP:
     case CO__WAIT_FUTURE:
+    case CO__WAIT_GENERATOR:
         return task->waits_for;
     case CO__WAIT_MUTEX:
     case CO__WAIT_RWLOCK:
