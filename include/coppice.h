@@ -27,6 +27,7 @@
 #include <coppice/mutex.h>
 #include <coppice/once.h>
 #include <coppice/queue.h>
+#include <coppice/reader.h>
 #include <coppice/report.h>
 #include <coppice/rwlock.h>
 #include <coppice/scope.h>

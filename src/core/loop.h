@@ -74,6 +74,7 @@ struct co_loop {
     struct co_task *until;  /* the run ends with this task */
     struct co_task *caller; /* the callback task; NULL before the first call */
     uint32_t batch;         /* embedded: tasks left in this turn */
+    uint32_t internal;      /* of `alive`: the library's own */
     unsigned size_class;    /* of stacks, unless a spawn says otherwise */
     co_time trimmed;        /* when warm stacks were last looked at */
     uint32_t id;            /* in the process-wide descriptor table */

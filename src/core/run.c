@@ -306,7 +306,7 @@ co_task *co_loop_spawn_at(const char *site, co_loop *loop, co_task_fn fn,
 
 size_t co_loop_task_count(const co_loop *loop)
 {
-    return loop ? loop->alive : 0;
+    return loop ? loop->alive - loop->internal : 0;
 }
 
 /* ---- embedding ----------------------------------------------------------- */
@@ -328,6 +328,7 @@ co_time co_loop_next_deadline(const co_loop *loop)
 int co_loop_turn(co_loop *loop, co_time max_wait)
 {
     co_time deadline = 0;
+    size_t tasks;
     int r;
 
     if (!loop || max_wait < 0)
@@ -343,5 +344,6 @@ int co_loop_turn(co_loop *loop, co_time max_wait)
     loop->slice = 1;
     run(loop, never_over);
     co__run_end(loop);
-    return loop->alive > INT_MAX ? INT_MAX : (int)loop->alive;
+    tasks = co_loop_task_count(loop);
+    return tasks > INT_MAX ? INT_MAX : (int)tasks;
 }

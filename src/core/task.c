@@ -85,6 +85,35 @@ struct co_task *co__spawn_parked(struct co_loop *loop, const char *site,
     return task;
 }
 
+struct co_task *co__spawn_internal(struct co_loop *loop, const char *site,
+                                   const char *name, co_task_fn fn, void *arg)
+{
+    struct co_task *self = loop->self;
+    struct co_task *task;
+
+    loop->self = NULL;
+    task = co__spawn(loop, site, loop->size_class, fn, arg);
+    loop->self = self;
+    if (!task)
+        return NULL;
+    task->flags |= CO__FLAG_DETACHED | CO__FLAG_INTERNAL;
+    co_task_set_name(task, name);
+    loop->internal++;
+    return task;
+}
+
+void co__internal_ended(struct co_loop *loop)
+{
+    loop->internal--;
+}
+
+void co__internal_cancel(struct co_task *task)
+{
+    task->chain.cancels++;
+    co__chain_update(&task->chain);
+    co__limits_changed(task);
+}
+
 /* As the options say, in a loop that takes tasks. */
 static struct co_task *spawn_as(struct co_loop *loop, const char *site,
                                 const co_spawn_options *options, co_task_fn fn,

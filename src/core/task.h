@@ -68,6 +68,7 @@ enum co__task_flag {
     CO__FLAG_ATTACHED = 1u << 4,   /* future, locals and group are valid */
     CO__FLAG_HANDS_OVER = 1u << 5, /* when it ends its joiner, whose value is
                                     * set, runs at once, and it is freed */
+    CO__FLAG_INTERNAL = 1u << 6,   /* the library's: not shown, not counted */
 };
 
 struct co_task {
@@ -143,6 +144,14 @@ CO_INLINE struct co_task *co__task_waits_for(const struct co_task *task)
         return NULL;
     }
 }
+
+/* A task of the library's own, nobody's child, that the end of the loop cancels
+ * as others. It calls _ended before it returns. NULL with errno. */
+struct co_task *co__spawn_internal(struct co_loop *loop, const char *site,
+                                   const char *name, co_task_fn fn, void *arg);
+void co__internal_ended(struct co_loop *loop);
+/* Cancel it, whether its loop runs or not. */
+void co__internal_cancel(struct co_task *task);
 
 /* Make future, locals and group valid: NULL, if they were not. */
 CO_INLINE void co__task_attach(struct co_task *task)

@@ -44,7 +44,8 @@ static int each_visible(struct co_task *task, void *arg)
 {
     const struct each *each = arg;
 
-    if (task->state == CO__TASK_DONE || task->flags & CO__FLAG_CALLBACK)
+    if (task->state == CO__TASK_DONE ||
+        task->flags & (CO__FLAG_CALLBACK | CO__FLAG_INTERNAL))
         return 0;
     return each->visit(task, each->arg);
 }

@@ -250,6 +250,7 @@ void co__fd_drop(struct co_loop *loop, int fd, struct co__fd_slot *slot)
         loop->poller_ops->unwatch(loop->poller, fd);
     slot->flags = 0;
     slot->ready = 0;
+    slot->drops++;
     co__waitlist_wake_all(&slot->waiters[0], -EBADF);
     co__waitlist_wake_all(&slot->waiters[1], -EBADF);
 }

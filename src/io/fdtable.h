@@ -32,6 +32,8 @@ struct co__fd_slot {
     uint8_t ready;  /* directions in which a try may succeed; and FRESH ones */
     uint8_t sticky; /* RDHUP, HUP, ERR, PRI of any event so far */
     struct co__waitlist waiters[2]; /* readers, writers */
+    struct co__reaction *reactions; /* see event/reader.c */
+    uint32_t drops;                 /* how often it was dropped */
 } __attribute__((aligned(CO_CACHE_LINE)));
 
 _Static_assert(sizeof(struct co__fd_slot) == CO_CACHE_LINE,

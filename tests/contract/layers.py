@@ -26,7 +26,7 @@ PUBLIC = {
     "offload": "threadpool procpool",
     "io": "fd addr socket dgram pipe file stream server dns tls process"
           " signal",
-    "event": "callback transport protocol",
+    "event": "callback reader transport protocol",
     "runtime": "runtime",
     "debug": "dump tracer",
     "testing": "testing",
