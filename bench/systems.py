@@ -118,16 +118,14 @@ def one(*command):
 
 
 SYSTEMS = [
-    System("coppice", [row.name for row in ROWS
-                       if row.name not in SELECT + QUEUES + OFFLOAD],
-           by_question("coppice"), ["coppice_echo"]),
+    System("coppice", [row.name for row in ROWS], by_question("coppice"),
+           ["coppice_echo"]),
     # On stacks as large as those of State Threads: 64 KiB. Ours are 256 KiB
     # unless asked for less, and what grows with that is the page tables.
     System("coppice_64k", MEMORY, by_question("coppice", "--stack=64")),
     System("limit", [row.name for row in ROWS
                      if row.name not in THREADS + OFFLOAD],
-           by_question("limit"),
-           ["limit_echo"]),
+           by_question("limit"), ["limit_echo"]),
     System("raw_epoll", NET, server=["raw_epoll_echo"], stackful=False),
     System("boost_context", ["switch", *SPAWN, *MEMORY],
            one("boost_context_micro")),
