@@ -83,4 +83,23 @@ CO_INLINE int co__park_inline(struct co_loop *loop, struct co_task *task,
     return co__switch_to(loop, task, co__take(loop));
 }
 
+/*
+ * co__waitlist_grant, if the first waiter is the only one and takes it: 1. Else
+ * 0, with nothing done.
+ */
+CO_INLINE int co__waitlist_grant_one(struct co__waitlist *list, int value)
+{
+    struct co__waiter *waiter = list->head;
+    struct co_task *task = waiter->task;
+
+    if (CO_UNLIKELY(waiter->next || task->state != CO__TASK_PARKED))
+        return 0;
+    list->head = list->tail = NULL;
+    waiter->list = NULL;
+    task->state = CO__TASK_READY;
+    task->value = value;
+    co__queue_push(task->loop, task);
+    return 1;
+}
+
 #endif

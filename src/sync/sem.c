@@ -91,9 +91,11 @@ int co_sem_release(co_sem *sem)
 {
     if (CO_UNLIKELY(!sem))
         return -EINVAL;
-    if (!co__waitlist_empty(&sem->co__waiters))
-        return hand_over(sem);
-    return put(sem);
+    if (co__waitlist_empty(&sem->co__waiters))
+        return put(sem);
+    if (CO_LIKELY(co__waitlist_grant_one(&sem->co__waiters, 0)))
+        return 0;
+    return hand_over(sem);
 }
 
 unsigned co_sem_permits(const co_sem *sem)

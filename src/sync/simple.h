@@ -16,7 +16,7 @@
 #define CO_SYNC_SIMPLE_H
 
 #include "base/clock.h"
-#include "core/sched.h"
+#include "core/park.h"
 #include "sync/holder.h"
 
 /* Who calls, and whether its limits allow that: 0, -ECANCELED, -ETIMEDOUT.
@@ -51,7 +51,7 @@ CO_INLINE int co__wait_in(const struct co__here *here,
     if (CO_UNLIKELY(!here->loop))
         return -EPERM;
     co__waitlist_push(list, &w, here->task);
-    r = co__park(here->loop, here->task, reason);
+    r = co__park_inline(here->loop, here->task, reason, CO_NEVER);
     if (CO_UNLIKELY(r < 0))
         co__waitlist_remove(&w);
     return r;
