@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "core/loop.h"
+#include "core/park.h"
 #include "core/report.h"
 #include "core/sched.h"
 #include "core/turn.h"
@@ -25,21 +26,14 @@
 
 /* ---- making and freeing -------------------------------------------------- */
 
-static struct co_future *make(const char *site, struct co_loop *loop)
+static CO_NOINLINE struct co_future *make(const char *site,
+                                          struct co_loop *loop)
 {
-    struct co_future *future;
+    struct co_future *future = co__alloc_zero(sizeof(*future));
 
-    if (loop && loop->futures) {
-        future = loop->futures;
-        loop->futures = future->next_free;
-        loop->futures_count--;
-        memset(future, 0, offsetof(struct co_future, lock));
-    } else {
-        future = co__alloc_zero(sizeof(*future));
-        if (!future) {
-            errno = ENOMEM;
-            return NULL;
-        }
+    if (!future) {
+        errno = ENOMEM;
+        return NULL;
     }
     atomic_init(&future->refs, 1);
     future->site = site;
@@ -49,11 +43,28 @@ static struct co_future *make(const char *site, struct co_loop *loop)
 
 co_future *co_future_new_at(const char *site)
 {
-    if (!co__loop) {
+    struct co_loop *loop = co__loop;
+    struct co_future *future;
+
+    if (CO_UNLIKELY(!loop)) {
         errno = EPERM;
         return NULL;
     }
-    return make(site, co__loop);
+    future = loop->futures;
+    if (CO_UNLIKELY(!future))
+        return make(site, loop);
+    loop->futures = future->next_free;
+    loop->futures_count--;
+    /* Nobody waits for or watches a future that is freed, and it is no task's
+     * any more; the rest is as make() left it. */
+    CO_ASSERT(!future->waiters.head && !future->first && !future->task);
+    atomic_init(&future->refs, 1);
+    atomic_init(&future->done, 0);
+    future->cancelled = 0;
+    future->owned = 0;
+    atomic_init(&future->looked, 0);
+    future->site = site;
+    return future;
 }
 
 co_future *co_future_new_threadsafe_at(const char *site)
@@ -94,33 +105,41 @@ static CO_COLD void report_unseen(const struct co_future *future)
     co__report(co__loop, &report);
 }
 
-static void destroy(struct co_future *future)
+static CO_NOINLINE void destroy_shared(struct co_future *future)
+{
+    pthread_mutex_destroy(&future->lock);
+    co__free(future);
+}
+
+CO_INLINE void destroy(struct co_future *future)
 {
     struct co_loop *loop = co__loop;
 
-    if (CO_UNLIKELY(loop && loop->debug && future->result < 0) &&
-        !future->cancelled &&
+    if (CO_UNLIKELY(future->result < 0) && loop && loop->debug &&
+        co__future_is_done(future) && !future->cancelled &&
         !atomic_load_explicit(&future->looked, memory_order_relaxed))
         report_unseen(future);
-    if (!future->shared && loop && future->loop == loop &&
-        loop->futures_count < POOL_MAX) {
-        future->next_free = loop->futures;
-        loop->futures = future;
-        loop->futures_count++;
+    if (CO_UNLIKELY(future->shared)) {
+        destroy_shared(future);
         return;
     }
-    if (future->shared)
-        pthread_mutex_destroy(&future->lock);
-    co__free(future);
+    if (CO_UNLIKELY(!loop || future->loop != loop ||
+                    loop->futures_count >= POOL_MAX)) {
+        co__free(future);
+        return;
+    }
+    future->next_free = loop->futures;
+    loop->futures = future;
+    loop->futures_count++;
 }
 
 void co_future_unref(co_future *future)
 {
     unsigned refs;
 
-    if (!future)
+    if (CO_UNLIKELY(!future))
         return;
-    if (future->shared) {
+    if (CO_UNLIKELY(future->shared)) {
         refs =
             atomic_fetch_sub_explicit(&future->refs, 1, memory_order_acq_rel);
     } else {
@@ -154,14 +173,13 @@ int co__future_check(const struct co_future *future)
 
 /* ---- resolving ----------------------------------------------------------- */
 
-/* The waiters are woken before any watch is told: a watch may run code that
+/* The waiters were woken before any watch is told: a watch may run code that
  * gives the last reference back. */
-static int settle_own(struct co_future *future)
+static CO_NOINLINE int tell_watches(struct co_future *future)
 {
     struct co__watch *watch;
 
     co_future_ref(future);
-    co__waitlist_wake_all(&future->waiters, 0);
     while ((watch = future->first)) {
         future->first = watch->next;
         if (watch->next)
@@ -209,7 +227,7 @@ static int settle_shared(struct co_future *future, int result, void *value,
 int co__future_settle(struct co_future *future, int result, void *value,
                       int cancelled)
 {
-    if (future->shared)
+    if (CO_UNLIKELY(future->shared))
         return settle_shared(future, result, value, cancelled);
     if (co__future_is_done(future))
         return -EALREADY;
@@ -218,9 +236,9 @@ int co__future_settle(struct co_future *future, int result, void *value,
     future->cancelled = (uint8_t)cancelled;
     /* Release: any thread may look whether it is done. */
     atomic_store_explicit(&future->done, 1, memory_order_release);
-    if (future->waiters.head || future->first)
-        return settle_own(future);
-    return 0;
+    while (future->waiters.head)
+        co__waitlist_grant(&future->waiters, 0);
+    return CO_UNLIKELY(future->first != NULL) ? tell_watches(future) : 0;
 }
 
 /* Whether the user may resolve it. */
@@ -296,10 +314,12 @@ static int wait_own(const struct co__here *here, struct co_future *future)
 
     co_future_ref(future);
     co__waitlist_push(&future->waiters, &waiter, here->task);
-    r = co__park_for(here->loop, here->task, CO__WAIT_FUTURE, future->task);
-    co__waitlist_remove(&waiter);
-    if (CO_UNLIKELY(r < 0))
+    here->task->waits_for = future->task;
+    r = co__park_inline(here->loop, here->task, CO__WAIT_FUTURE, CO_NEVER);
+    if (CO_UNLIKELY(r < 0)) {
+        co__waitlist_remove(&waiter);
         co_future_unref(future);
+    }
     return r;
 }
 

@@ -38,14 +38,16 @@ struct co_future {
     uint8_t cancelled;   /* the error is that of a cancel */
     uint8_t owned;       /* resolved by what made it alone: tasks, executors */
     atomic_uchar looked; /* somebody has seen the result */
-    void *value;
-    const char *site;
+    union {
+        void *value;                 /* valid when done */
+        struct co_future *next_free; /* valid in the loop's store */
+    };
     struct co_loop *loop;           /* not shared: whose; compared only */
     struct co_task *task;           /* whose future it is, until it ends */
-    struct co_future *next_free;    /* valid in the loop's store */
     struct co__waitlist waiters;    /* not shared */
     struct co__watch *first, *last; /* not shared */
-    co__future_cancel_fn *cancel;   /* NULL: it just fails with -ECANCELED */
+    const char *site;
+    co__future_cancel_fn *cancel; /* NULL: it just fails with -ECANCELED */
     void *cancel_arg;
     /* Shared ones: */
     pthread_mutex_t lock;

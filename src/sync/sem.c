@@ -2,6 +2,7 @@
 /* Invariant: while a task waits no permit is free. */
 #include <coppice/sem.h>
 
+#include "core/park.h"
 #include "sync/holder.h"
 #include "sync/simple.h"
 
@@ -29,9 +30,16 @@ int co_sem_init_bounded(co_sem *sem, unsigned permits, unsigned max)
 static CO_NOINLINE int acquire_wait(struct co_loop *loop, struct co_task *task,
                                     co_sem *sem)
 {
-    const struct co__here here = {loop, task};
+    struct co__waiter w;
+    int r;
 
-    return co__wait_in(&here, &sem->co__waiters, CO__WAIT_SEM);
+    if (CO_UNLIKELY(!loop))
+        return -EPERM;
+    co__waitlist_push(&sem->co__waiters, &w, task);
+    r = co__park_inline(loop, task, CO__WAIT_SEM, CO_NEVER);
+    if (CO_UNLIKELY(r < 0))
+        co__waitlist_remove(&w);
+    return r;
 }
 
 CO_INLINE int take(const struct co__here *here, co_sem *sem)
