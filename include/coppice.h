@@ -23,6 +23,7 @@
 #include <coppice/gather.h>
 #include <coppice/generator.h>
 #include <coppice/group.h>
+#include <coppice/local.h>
 #include <coppice/loop.h>
 #include <coppice/mutex.h>
 #include <coppice/once.h>

@@ -20,9 +20,11 @@ void co__group_adopt(struct co_group *group, struct co_task *task);
  * is nobody's any more. In sync/group.c. */
 void co__group_child_ended(struct co_task *task);
 
-/* A task begins with what its parent has set, and ends. The destructors run on
- * the ending task. In sync/local.c. */
+/* A task begins with what its parent, which is ATTACHED, has set, or with what
+ * this thread has outside tasks; and ends. The destructors run on the ending
+ * task. In sync/local.c. */
 void co__locals_inherit(struct co_task *child, const struct co_task *parent);
+void co__locals_inherit_thread(struct co_task *child);
 void co__locals_release(struct co_task *task);
 
 /* A loop is about to be freed: nobody's call is made any more. In

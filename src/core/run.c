@@ -163,6 +163,15 @@ static int free_one(struct co_task *task, void *arg)
     return 0;
 }
 
+/* The callback task never ends. */
+static void drop_caller(struct co_loop *loop)
+{
+    struct co_task *caller = loop->caller;
+
+    if (caller && caller->flags & CO__FLAG_ATTACHED && caller->locals)
+        co__locals_release(caller);
+}
+
 /* Cancel what is left and wait for it. The loop runs on this thread. */
 void co__run_drain(struct co_loop *loop)
 {
@@ -178,6 +187,7 @@ void co__run_drain(struct co_loop *loop)
         loop->flags &= ~CO__LOOP_BATCHED;
         release_calls(loop);
     } while (!all_ended(loop) || co__on_done_drop(loop));
+    drop_caller(loop);
     co__stack_pool_each(loop->pool, free_one, NULL);
     loop->caller = NULL;
 }
@@ -198,6 +208,7 @@ static int run_main(const char *site, co_loop *loop, co_task_fn fn, void *arg,
 
     if (!task)
         return -errno;
+    co__locals_inherit_thread(task);
     task->joiner = &loop->root; /* it is this run's: nobody else's to join */
     loop->until = task;
     run(loop, never_over);
