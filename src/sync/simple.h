@@ -9,8 +9,8 @@
  *     return co__wait_in(&here, &thing->co__waiters, CO__WAIT_THING);
  *
  * Outside tasks the first half is the same, and the second refuses. Where the
- * first half mostly suffices, a call tries co__swift first, and all else is in a
- * function of its own that it ends with: so it needs no frame.
+ * first half mostly suffices, a call tries co__swift first, and all else is in
+ * a function of its own that it ends with: so it needs no frame.
  */
 #ifndef CO_SYNC_SIMPLE_H
 #define CO_SYNC_SIMPLE_H
