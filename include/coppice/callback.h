@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * coppice/callback.h - functions that the loop calls: soon, later, at a time.
- * They are called one after the other in the loop's callback task, which must
+ * coppice/callback.h - functions that the loop calls: soon, later, at a time,
+ * when a signal has come. They are called one after the other in the loop's callback task, which must
  * not suspend: what would wait fails with -EPERM there. They may spawn, cancel,
  * wake, and ask for further calls.
  *
@@ -94,6 +94,34 @@ CO_API int co_handle_cancelled(const co_handle *handle);
 /* The point in time that the last request is, or was, for; 0 for NULL, and for
  * one of co_call_soon. Suspends: never. Thread-safe: no. */
 CO_API co_time co_handle_when(const co_handle *handle);
+
+/*
+ * Have fn(signo, arg) called in a loop when a signal has come. One that was
+ * added for it before, in this loop, is replaced; several loops may want the
+ * same signal, and each gets it. Signals that come before the call has begun
+ * are one call. Whatever handled the signal before does so again when the last
+ * such function is removed or has lost its loop. The signal must not be
+ * blocked in all threads; for SIGPIPE, a loop blocks it in its own.
+ *
+ * Suspends: never. Thread-safe: no, as co_loop_call_soon.
+ * Returns 0, or -EINVAL (loop or fn is NULL, no such signal, SIGKILL, SIGSTOP,
+ * or one that stands for a fault: SIGSEGV, SIGBUS, SIGFPE, SIGILL), -EPERM
+ * (another thread runs the loop), -ESHUTDOWN (it is ending), -ENOMEM.
+ */
+#define co_loop_add_signal(loop, signo, fn, arg)                               \
+    co_loop_add_signal_at(CO_SITE, (loop), (signo), (fn), (arg))
+CO_API CO_MUST_CHECK int co_loop_add_signal_at(const char *site, co_loop *loop,
+                                               int signo,
+                                               void (*fn)(int, void *),
+                                               void *arg);
+
+/*
+ * Have it called no more, from now on. It may remove itself.
+ *
+ * Suspends: never. Thread-safe: no.
+ * Returns 1, or 0 if there was none, or -EINVAL (loop is NULL), -EPERM.
+ */
+CO_API int co_loop_remove_signal(co_loop *loop, int signo);
 
 CO_END_DECLS
 

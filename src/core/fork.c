@@ -14,6 +14,7 @@
 #include "core/fdhook.h"
 #include "core/loop.h"
 #include "core/registry.h"
+#include "core/signals.h"
 #include "core/stack.h"
 
 #include <errno.h>
@@ -25,12 +26,14 @@ static int registered;
 static void lock_all(void)
 {
     co__registry_lock();
+    co__signals_lock();
     co__slabs_lock();
 }
 
 static void unlock_all(void)
 {
     co__slabs_unlock();
+    co__signals_unlock();
     co__registry_unlock();
 }
 
@@ -38,6 +41,7 @@ static void in_child(void)
 {
     struct co_loop *loop = co__loop;
 
+    co__signals_forget();
     unlock_all();
     if (!loop)
         return;

@@ -169,8 +169,7 @@ void co_loop_free(co_loop *loop)
     CO_ASSERT(!loop->held);
     co__inbox_quiesce(&loop->inbox);
     co__registry_remove(loop);
-    if (loop->timers.count)
-        co__handles_drop(loop);
+    co__event_close(loop);
     loop->poller_ops->close(loop->poller);
     co__fds_close(loop);
     co__timers_fini(&loop->timers);

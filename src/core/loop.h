@@ -94,6 +94,7 @@ struct co_loop {
     struct co_gen *spare_gens;    /* free ones, for reuse */
     struct co_gen *gens;          /* that are not freed yet */
     struct co__request *requests; /* of co_future_on_done */
+    struct co__sigcall *sigcalls; /* of co_loop_add_signal */
     co_task_factory task_factory; /* valid if CO__LOOP_FACTORY */
     void *task_factory_data;
     struct co_task *in_factory; /* the task that runs it, or NULL */

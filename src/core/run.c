@@ -19,6 +19,7 @@
 #include "core/registry.h"
 #include "core/report.h"
 #include "core/sched.h"
+#include "core/signals.h"
 #include "core/stack.h"
 #include "core/turn.h"
 
@@ -115,7 +116,7 @@ static void run(struct co_loop *loop, int (*over)(const struct co_loop *))
             break;
         if (task)
             co__switch_from_root(loop, task);
-        else if (loop->flags & CO__LOOP_BATCHED ||
+        else if (loop->flags & CO__LOOP_BATCHED || over(loop) ||
                  (CO_UNLIKELY(loop->debug) && co__deadlocked(loop)))
             break;
         else
@@ -260,6 +261,36 @@ int co_loop_run_forever(co_loop *loop)
     return 0;
 }
 
+/* The first SIGINT: fn's task is to end. */
+static void interrupt(void *arg)
+{
+    const struct co_loop *loop = arg;
+
+    if (loop->until)
+        co_cancel(loop->until);
+}
+
+/* As run_main, with SIGINT in our hands, unless it is ignored. */
+static int run_interruptible(const char *site, co_loop *loop, co_task_fn fn,
+                             void *arg, int *result)
+{
+    struct co__sigwatch watch = {
+        .call = {.fn = interrupt, .arg = loop, .site = CO_SITE},
+        .pass_on = 1,
+    };
+    struct sigaction before;
+    int r;
+
+    if (sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_IGN)
+        return run_main(site, loop, fn, arg, result);
+    r = co__signal_watch(&watch, loop, SIGINT);
+    if (r < 0)
+        return r;
+    r = run_main(site, loop, fn, arg, result);
+    co__signal_unwatch(&watch);
+    return r;
+}
+
 int co_run_with_at(const char *site, const co_loop_options *options,
                    co_task_fn fn, void *arg, int *result)
 {
@@ -278,7 +309,9 @@ int co_run_with_at(const char *site, const co_loop_options *options,
         loop->exposed = 0; /* nobody has its address, until a task asks */
     r = co__run_begin(loop);
     if (r == 0) {
-        r = run_main(site, loop, fn, arg, result);
+        r = options && options->handle_sigint
+                ? run_interruptible(site, loop, fn, arg, result)
+                : run_main(site, loop, fn, arg, result);
         co__run_drain(loop);
         co__run_end(loop);
     }

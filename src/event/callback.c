@@ -6,7 +6,7 @@
  * once when the request is taken back.
  *
  * Pending is what is in one of the two. A loop that is freed has run what was
- * queued; co__handles_drop disarms the timers, so a pending handle's loop
+ * queued; co__event_close disarms the timers, so a pending handle's loop
  * always exists.
  */
 #include <coppice/callback.h>
@@ -14,11 +14,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "core/hooks.h"
-#include "core/loop.h"
-#include "core/report.h"
 #include "core/turn.h"
-
-#include <errno.h>
+#include "event/event.h"
 
 #define HANDLE_CANCELLED 1u
 #define HANDLE_OWNED     2u /* by the library: freed when it is done */
@@ -75,13 +72,13 @@ static void run_owned(void *arg)
 /* Whether the loop takes requests from here. */
 static int check(co_loop *loop, const char *call, call_fn *fn)
 {
-    if (!fn)
-        return -EINVAL;
-    if (CO_UNLIKELY(loop != co__loop) && atomic_load(&loop->runs)) {
-        co__report_wrong_thread(loop, call);
-        return -EPERM;
-    }
-    return loop->flags & CO__LOOP_ENDING ? -ESHUTDOWN : 0;
+    return fn ? co__event_check_new(loop, call) : -EINVAL;
+}
+
+/* The same for the loop that runs here. */
+static int check_running(const char *call, call_fn *fn)
+{
+    return fn && !co__loop ? -EPERM : check(co__loop, call, fn);
 }
 
 /* Fill in a handle, and make one if there is none. */
@@ -143,7 +140,7 @@ static co_time from_now(co_time delay_ns)
 int co_call_soon_at(const char *site, co_handle *handle, call_fn *fn, void *arg)
 {
     co_loop *loop = co__loop;
-    int r = loop ? check(loop, "co_call_soon", fn) : fn ? -EPERM : -EINVAL;
+    int r = check_running("co_call_soon", fn);
 
     return r < 0 ? r : soon(site, loop, handle, fn, arg);
 }
@@ -158,7 +155,7 @@ int co_call_at_at(const char *site, co_handle *handle, co_time when,
                   call_fn *fn, void *arg)
 {
     co_loop *loop = co__loop;
-    int r = loop ? check(loop, "co_call_at", fn) : fn ? -EPERM : -EINVAL;
+    int r = check_running("co_call_at", fn);
 
     return r < 0 ? r : at(site, loop, handle, when, fn, arg);
 }
@@ -166,7 +163,7 @@ int co_call_at_at(const char *site, co_handle *handle, co_time when,
 int co_loop_call_soon_at(const char *site, co_loop *loop, co_handle *handle,
                          call_fn *fn, void *arg)
 {
-    int r = loop ? check(loop, "co_loop_call_soon", fn) : -EINVAL;
+    int r = check(loop, "co_loop_call_soon", fn);
 
     return r < 0 ? r : soon(site, loop, handle, fn, arg);
 }
@@ -174,7 +171,7 @@ int co_loop_call_soon_at(const char *site, co_loop *loop, co_handle *handle,
 int co_loop_call_later_at(const char *site, co_loop *loop, co_handle *handle,
                           co_time delay_ns, call_fn *fn, void *arg)
 {
-    int r = loop ? check(loop, "co_loop_call_later", fn) : -EINVAL;
+    int r = check(loop, "co_loop_call_later", fn);
 
     return r < 0 ? r : at(site, loop, handle, from_now(delay_ns), fn, arg);
 }
@@ -182,7 +179,7 @@ int co_loop_call_later_at(const char *site, co_loop *loop, co_handle *handle,
 int co_loop_call_at_at(const char *site, co_loop *loop, co_handle *handle,
                        co_time when, call_fn *fn, void *arg)
 {
-    int r = loop ? check(loop, "co_loop_call_at", fn) : -EINVAL;
+    int r = check(loop, "co_loop_call_at", fn);
 
     return r < 0 ? r : at(site, loop, handle, when, fn, arg);
 }
@@ -192,16 +189,16 @@ int co_loop_call_at_at(const char *site, co_loop *loop, co_handle *handle,
 int co_handle_cancel(co_handle *handle)
 {
     co_loop *loop;
+    int r;
 
     if (!handle)
         return -EINVAL;
     if (!pending(handle))
         return -EALREADY;
     loop = handle->co__loop;
-    if (CO_UNLIKELY(loop != co__loop) && atomic_load(&loop->runs)) {
-        co__report_wrong_thread(loop, "co_handle_cancel");
-        return -EPERM;
-    }
+    r = co__event_check(loop, "co_handle_cancel");
+    if (r < 0)
+        return r;
     co__timed_cancel(loop, timed_of(handle));
     if (co__inbox_queued(&handle->co__call))
         co__inbox_unpost(loop, &handle->co__call);
@@ -219,7 +216,7 @@ co_time co_handle_when(const co_handle *handle)
     return handle ? handle->co__when : 0;
 }
 
-void co__handles_drop(struct co_loop *loop)
+static void drop_timers(struct co_loop *loop)
 {
     struct co__timer *timer;
 
@@ -235,4 +232,11 @@ void co__handles_drop(struct co_loop *loop)
         if (handle->co__flags & HANDLE_OWNED)
             co__free(handle->co__call.arg);
     }
+}
+
+void co__event_close(struct co_loop *loop)
+{
+    if (loop->timers.count)
+        drop_timers(loop);
+    co__sigcalls_drop(loop);
 }

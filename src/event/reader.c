@@ -19,6 +19,7 @@
 #include "core/fdhook.h"
 #include "core/report.h"
 #include "core/sched.h"
+#include "event/event.h"
 #include "io/io.h"
 
 struct co__reaction {
@@ -155,18 +156,6 @@ static struct co__reaction *find(struct co__fd_slot *slot, int direction)
     return NULL;
 }
 
-/* Whether a loop can be used from here. */
-static int check(struct co_loop *loop, const char *call)
-{
-    if (!loop)
-        return -EINVAL;
-    if (loop != co__loop && atomic_load(&loop->runs)) {
-        co__report_wrong_thread(loop, call);
-        return -EPERM;
-    }
-    return 0;
-}
-
 static int replace(struct co__reaction *r)
 {
     if (co__inbox_queued(&r->call)) {
@@ -221,18 +210,14 @@ static int add(const char *site, co_loop *loop, int fd, int direction,
 static int try_add(const char *call, const char *site, co_loop *loop, int fd,
                    int direction, void (*fn)(int, void *), void *arg)
 {
-    int r = fn ? check(loop, call) : -EINVAL;
+    int r = fn ? co__event_check_new(loop, call) : -EINVAL;
 
-    if (r < 0)
-        return r;
-    if (loop->flags & CO__LOOP_ENDING)
-        return -ESHUTDOWN;
-    return add(site, loop, fd, direction, fn, arg);
+    return r < 0 ? r : add(site, loop, fd, direction, fn, arg);
 }
 
 static int try_remove(const char *call, co_loop *loop, int fd, int direction)
 {
-    int error = check(loop, call);
+    int error = co__event_check(loop, call);
     struct co__fd_slot *slot;
     struct co__reaction *r;
 
