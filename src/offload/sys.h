@@ -4,6 +4,8 @@
 #ifndef CO_OFFLOAD_SYS_H
 #define CO_OFFLOAD_SYS_H
 
+#include <stdio.h>
+
 /* How many processors this process may run on; 1 at least. */
 unsigned co__sys_processors(void);
 
@@ -12,5 +14,8 @@ void co__sys_thread_name(const char *name);
 
 /* Close every descriptor from `first` on. Async-signal-safe. */
 void co__sys_close_from(int first);
+
+/* Forget what a stream has buffered. */
+void co__sys_purge(FILE *stream);
 
 #endif

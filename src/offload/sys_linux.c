@@ -3,6 +3,7 @@
 #include "offload/sys.h"
 
 #include <sched.h>
+#include <stdio_ext.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -41,4 +42,9 @@ void co__sys_close_from(int first)
         last = (int)limit.rlim_cur;
     for (int fd = first; fd < last; fd++)
         close(fd);
+}
+
+void co__sys_purge(FILE *stream)
+{
+    __fpurge(stream);
 }
