@@ -4,10 +4,10 @@
  *
  * A program with threads cannot fork workers when it needs them: the child
  * would have the locks of threads that it does not have. So one process is
- * forked when the pool is made, and that one, which has a single thread and does
- * nothing else, forks all workers, those that replace crashed ones too. It also
- * reaps them: to the program they are grandchildren, and its one child is the
- * server.
+ * forked when the pool is made, and that one, which has a single thread and
+ * does nothing else, forks all workers, those that replace crashed ones too. It
+ * also reaps them: to the program they are grandchildren, and its one child is
+ * the server.
  *
  * The server waits for orders and for SIGCHLD. When the program's end of its
  * stream is closed, it kills the workers, reaps them, and exits. A worker reads
