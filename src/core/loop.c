@@ -99,6 +99,8 @@ static int init(struct co_loop *loop, const co_loop_options *options)
         goto free_queue;
     }
     loop->now = co__clock_read();
+    loop->tick = co__clock_tick();
+    loop->far = loop->tick ? CO__TICKS_FAR * loop->tick : CO_NEVER;
     r = co__timers_init(&loop->timers, loop->now);
     if (r < 0)
         goto put_pool;

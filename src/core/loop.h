@@ -31,6 +31,9 @@
 #define CO__BUDGET_LIGHT 8
 #define CO__BUDGET_FULL  (CO__BUDGET_LOOK * CO__BUDGET_LIGHT)
 
+/* From so many of the kernel's ticks on a limit is far away. */
+#define CO__TICKS_FAR 64
+
 /* Timers are exact while no more than DENSE fire in a period; beyond that they
  * are up to a period late. */
 #define CO__TIMER_PERIOD CO_MS
@@ -61,6 +64,8 @@ struct co_loop {
     uint64_t held;    /* control blocks in use, ended ones too */
     co_time now;      /* the time as of the last look */
     struct co__stack_pool *pool;
+    co_time tick; /* of co__clock_coarse, and as much as is far away */
+    co_time far;
 
     /* What a turn touches. */
     co_time polled;        /* when the reactor was last asked */

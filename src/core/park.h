@@ -64,6 +64,18 @@ CO_INLINE int co__switch_to(struct co_loop *loop, struct co_task *from,
 /* The task is parked, but the way on is not the shortest. In sched.c. */
 int co__park_slow(struct co_loop *loop, struct co_task *task);
 
+/* Whether the task's timer need not be touched: it has no limit, or the timer
+ * will fire no later than that, see arm() in sched.c. */
+CO_INLINE int co__limit_is_set(const struct co_task *task)
+{
+    co_time limit = task->until;
+
+    if (task->chain.due < limit)
+        limit = task->chain.due;
+    return limit == CO_NEVER ||
+           (co__timer_armed(&task->timer) && task->timer.deadline <= limit);
+}
+
 /* co__park and co__park_until. */
 CO_INLINE int co__park_inline(struct co_loop *loop, struct co_task *task,
                               unsigned reason, co_time until)
@@ -76,8 +88,7 @@ CO_INLINE int co__park_inline(struct co_loop *loop, struct co_task *task,
     task->reason = (uint8_t)reason;
     task->since = loop->now;
     task->until = until;
-    if (until != CO_NEVER || task->chain.due != CO_NEVER || loop->slice <= 1 ||
-        loop->head == loop->tail)
+    if (loop->slice <= 1 || loop->head == loop->tail || !co__limit_is_set(task))
         return co__park_slow(loop, task);
     loop->slice--;
     return co__switch_to(loop, task, co__take(loop));

@@ -307,20 +307,29 @@ int co__park_shielded(struct co_loop *loop, struct co_task *task,
 
 /* ---- giving way ---------------------------------------------------------- */
 
-CO_INLINE int yield(struct co_loop *loop, struct co_task *task)
+/* The slice may be over. */
+static CO_NOINLINE int yield_slow(struct co_loop *loop, struct co_task *task)
 {
     struct co_task *to;
 
-    if (loop->head == loop->tail && loop->slice > 1) {
-        loop->slice--;
-        return 0;
-    }
     task->value = 0;
     co__queue_push(loop, task);
     to = next(loop);
     if (to == task)
         return 0;
     return co__switch_to(loop, task, to);
+}
+
+CO_INLINE int yield(struct co_loop *loop, struct co_task *task)
+{
+    if (CO_UNLIKELY(loop->slice <= 1))
+        return yield_slow(loop, task);
+    loop->slice--;
+    if (loop->head == loop->tail)
+        return 0;
+    task->value = 0;
+    co__queue_push(loop, task);
+    return co__switch_to(loop, task, co__take(loop));
 }
 
 void co__give_way(struct co_loop *loop, struct co_task *task)

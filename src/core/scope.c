@@ -21,12 +21,17 @@ struct co__chain *co__chain_current(void)
     return loop ? &loop->self->chain : &thread_chain;
 }
 
-void co__chain_update(struct co__chain *chain)
+CO_INLINE void update(struct co__chain *chain)
 {
     if (CO_UNLIKELY(chain->cancels) && !chain->shields)
         chain->due = CO__DUE_CANCELLED;
     else
         chain->due = chain->top ? chain->top->co__due : CO_NEVER;
+}
+
+void co__chain_update(struct co__chain *chain)
+{
+    update(chain);
 }
 
 int co__chain_error(struct co__chain *chain, co_time now)
@@ -44,9 +49,9 @@ int co__chain_error(struct co__chain *chain, co_time now)
     return -ETIMEDOUT;
 }
 
-static co_scope *enter(co_scope *scope, co_time deadline, uint32_t flags)
+CO_INLINE co_scope *enter(struct co__chain *chain, co_scope *scope,
+                          co_time deadline, uint32_t flags)
 {
-    struct co__chain *chain = co__chain_current();
     co_time outer = chain->top ? chain->top->co__due : CO_NEVER;
 
     if (scope->co__chain)
@@ -58,7 +63,7 @@ static co_scope *enter(co_scope *scope, co_time deadline, uint32_t flags)
     scope->co__flags = flags;
     chain->top = scope;
     chain->shields += flags & FLAG_SHIELD;
-    co__chain_update(chain);
+    update(chain);
     return scope;
 }
 
@@ -73,21 +78,45 @@ static co_time look(void)
     return now;
 }
 
+static CO_NOINLINE co_scope *timeout_exact(co_scope *scope, co_time ns)
+{
+    co_time deadline = co__time_add(look(), ns);
+
+    return enter(co__chain_current(), scope, deadline, 0);
+}
+
+/*
+ * Reading the clock is what entering a scope costs. The kernel's last tick will
+ * do if a limit is many ticks away: it is late by two percent then, and not
+ * early. Not so if a scope outside may have run out, see look().
+ */
 co_scope *co__scope_timeout(co_scope *scope, co_time ns)
 {
-    return enter(scope, co__time_add(look(), ns), 0);
+    struct co_loop *loop = co__loop;
+    struct co_task *task;
+    co_time now;
+
+    if (CO_UNLIKELY(!loop || ns < loop->far || co__clock_virtual))
+        return timeout_exact(scope, ns);
+    now = co__clock_coarse() + loop->tick;
+    if (now < loop->now)
+        now = loop->now;
+    task = loop->self;
+    if (CO_UNLIKELY(task->chain.due <= now))
+        return timeout_exact(scope, ns);
+    return enter(&task->chain, scope, co__time_add(now, ns), 0);
 }
 
 co_scope *co__scope_deadline(co_scope *scope, co_time at)
 {
     look();
-    return enter(scope, at, 0);
+    return enter(co__chain_current(), scope, at, 0);
 }
 
 co_scope *co__scope_shield(co_scope *scope, co_time unused)
 {
     (void)unused;
-    return enter(scope, CO_NEVER, FLAG_SHIELD);
+    return enter(co__chain_current(), scope, CO_NEVER, FLAG_SHIELD);
 }
 
 void co__scope_leave(co_scope *scope)
@@ -100,7 +129,7 @@ void co__scope_leave(co_scope *scope)
     chain->top = scope->co__outer;
     chain->shields -= scope->co__flags & FLAG_SHIELD;
     scope->co__chain = NULL;
-    co__chain_update(chain);
+    update(chain);
 }
 
 int co_scope_expired(const co_scope *scope)
