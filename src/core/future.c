@@ -439,7 +439,7 @@ static int watch_shared(struct co_future *future, struct co__watch *watch)
     pthread_mutex_unlock(&future->lock);
     if (done)
         watch->future = NULL;
-    else
+    else if (watch->remote.loop)
         watch->remote.loop->external++;
     return done;
 }
@@ -474,7 +474,8 @@ static int unwatch_shared(struct co__watch *watch)
     pthread_mutex_unlock(&future->lock);
     if (!linked)
         return 0;
-    watch->remote.loop->external--;
+    if (watch->remote.loop)
+        watch->remote.loop->external--;
     watch->future = NULL;
     return 1;
 }

@@ -64,9 +64,9 @@ int co__future_settle(struct co_future *future, int result, void *value,
  * caller holds a reference. */
 int co__future_await(const struct co__here *here, struct co_future *future);
 
-/* Have watch->done(watch) called when the future is done. Returns 1 if it is
- * done already, and then it is not; else 0. The caller holds a reference while
- * it watches. */
+/* Have watch->done(watch) called when the future is done; on a thread outside
+ * loops only watch->remote arrives. Returns 1 if it is done already, and then
+ * nothing happens; else 0. The caller holds a reference while it watches. */
 int co__future_watch(struct co_future *future, struct co__watch *watch,
                      void (*done)(struct co__watch *watch));
 /* No longer; nothing happens if it was told already. Suspends only for

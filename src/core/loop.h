@@ -13,6 +13,7 @@
 #include "base/compiler.h"
 #include "core/inbox.h"
 #include "core/poller.h"
+#include "core/spin.h"
 #include "core/task.h"
 #include "core/timer.h"
 
@@ -88,8 +89,10 @@ struct co_loop {
     int exposed;       /* other threads may know this loop */
     uint32_t external; /* waits, timers and jobs that end without a task of this
                         * loop doing anything */
-    uint32_t choice;   /* co_select's generator; not 0 */
-    co_time slow;      /* a step that takes longer is reported; debug */
+    uint32_t remotes;  /* tasks that wait for another thread */
+    struct co__spin spin; /* before a wait, while there are any */
+    uint32_t choice;      /* co_select's generator; not 0 */
+    co_time slow;         /* a step that takes longer is reported; debug */
     co_time step_began;
     co_error_handler error_handler; /* NULL: the default */
     void *error_handler_arg;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "core/loop.h"
 #include "core/sched.h"
+#include "core/spin.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -18,6 +19,7 @@ struct co__parker {
     pthread_mutex_t lock;
     pthread_cond_t cond;
     int ready;
+    struct co__spin spin;
 };
 
 static CO_TLS struct co__parker this_parker;
@@ -59,56 +61,107 @@ void co__remote_arrive(void *arg)
         remote->arrived(remote);
     task = remote->task;
     /* From here on the waiter may be gone. Release: pairs with settle. */
-    atomic_store_explicit(&remote->state, 1, memory_order_release);
+    atomic_store_explicit(&remote->state, CO__REMOTE_ARRIVED,
+                          memory_order_release);
     if (task)
         co__wake(task, 0);
 }
 
-void co__remote_post(struct co__remote *remote)
+/* A thread that looks is not touched after it was told: it may be gone. One
+ * that sleeps looks under its lock only. */
+static void post_to_thread(struct co__remote *remote)
 {
     struct co__parker *parker = remote->parker;
+    int state = CO__REMOTE_WAITED_FOR;
 
-    if (!parker) {
-        if (remote->loop == co__loop)
-            co__remote_arrive(remote);
-        else
-            co_call_soon_threadsafe(remote->loop, &remote->call);
+    if (atomic_compare_exchange_strong_explicit(
+            &remote->state, &state, CO__REMOTE_ARRIVED, memory_order_release,
+            memory_order_relaxed))
         return;
-    }
     pthread_mutex_lock(&parker->lock);
-    atomic_store_explicit(&remote->state, 1, memory_order_release);
+    atomic_store_explicit(&remote->state, CO__REMOTE_ARRIVED,
+                          memory_order_release);
     pthread_cond_signal(&parker->cond);
     pthread_mutex_unlock(&parker->lock);
 }
 
-static int has_arrived(struct co__remote *remote)
+void co__remote_post(struct co__remote *remote)
 {
-    return atomic_load_explicit(&remote->state, memory_order_acquire);
+    if (remote->parker)
+        post_to_thread(remote);
+    else if (remote->loop == co__loop)
+        co__remote_arrive(remote);
+    else
+        co_call_soon_threadsafe(remote->loop, &remote->call);
 }
 
-/* A thread waits, until its limits or for ever. */
-static int wait_thread(struct co__remote *remote, int shielded)
+static int has_arrived(struct co__remote *remote)
+{
+    return co__remote_has_arrived(remote);
+}
+
+static int any_has_arrived(void *arg)
+{
+    struct co__remote *remote = arg;
+
+    for (; remote; remote = remote->also)
+        if (has_arrived(remote))
+            return 1;
+    return 0;
+}
+
+/* From now on who posts one takes the parker's lock, which we have. Returns 0
+ * if one has arrived. */
+static int fall_asleep(struct co__remote *remote)
+{
+    for (; remote; remote = remote->also) {
+        int state = CO__REMOTE_WAITED_FOR;
+
+        if (!atomic_compare_exchange_strong_explicit(
+                &remote->state, &state, CO__REMOTE_SLEPT_FOR,
+                memory_order_acquire, memory_order_acquire) &&
+            state == CO__REMOTE_ARRIVED)
+            return 0;
+    }
+    return 1;
+}
+
+/* A thread waits: 0 when one has arrived, or at `until`; or its limits' error,
+ * unless it is shielded from them. */
+static int wait_thread(struct co__remote *remote, co_time until, int shielded)
 {
     struct co__chain *chain = co__chain_current();
     struct co__parker *parker = remote->parker;
+    co_time end = shielded || chain->due > until ? until : chain->due;
     struct timespec at;
     int r = 0;
 
+    if (any_has_arrived(remote) ||
+        (co__spin_wanted(&parker->spin) &&
+         co__spin(&parker->spin, any_has_arrived, remote, end)))
+        return 0;
     pthread_mutex_lock(&parker->lock);
-    while (!has_arrived(remote)) {
-        r = shielded ? 0 : co__chain_error(chain, co__clock_read());
-        if (r < 0)
-            break;
-        if (shielded || chain->due == CO_NEVER) {
+    while (fall_asleep(remote)) {
+        if (end == CO_NEVER) {
             pthread_cond_wait(&parker->cond, &parker->lock);
             continue;
         }
-        at.tv_sec = (time_t)(chain->due / CO_SEC);
-        at.tv_nsec = (long)(chain->due % CO_SEC);
+        if (end <= co__clock_read()) {
+            if (!shielded)
+                r = co__chain_error(chain, co__clock_read());
+            break;
+        }
+        at.tv_sec = (time_t)(end / CO_SEC);
+        at.tv_nsec = (long)(end % CO_SEC);
         pthread_cond_timedwait(&parker->cond, &parker->lock, &at);
     }
     pthread_mutex_unlock(&parker->lock);
     return r;
+}
+
+int co__remote_wait_any(struct co__remote *remote, co_time until)
+{
+    return wait_thread(remote, until, 0);
 }
 
 int co__remote_wait(struct co__remote *remote, enum co__wait_reason reason)
@@ -117,11 +170,13 @@ int co__remote_wait(struct co__remote *remote, enum co__wait_reason reason)
     int r = 0;
 
     if (!loop)
-        return wait_thread(remote, 0);
+        return wait_thread(remote, CO_NEVER, 0);
     loop->external++;
+    loop->remotes++;
     remote->task->waits_for = NULL;
     while (r == 0 && !has_arrived(remote))
         r = co__park(loop, remote->task, reason);
+    loop->remotes--;
     loop->external--;
     return has_arrived(remote) ? 0 : r;
 }
@@ -132,7 +187,7 @@ void co__remote_settle(struct co__remote *remote)
     struct co_task *self;
 
     if (!loop) {
-        wait_thread(remote, 1);
+        wait_thread(remote, CO_NEVER, 1);
         return;
     }
     self = loop->self;
@@ -144,7 +199,9 @@ void co__remote_settle(struct co__remote *remote)
             continue;
         }
         remote->task = self;
+        loop->remotes++;
         co__park_shielded(loop, self, CO__WAIT_THREAD);
+        loop->remotes--;
     }
 }
 

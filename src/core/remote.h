@@ -30,6 +30,12 @@
 
 struct co__parker;
 
+enum co__remote_state {
+    CO__REMOTE_WAITED_FOR = 0,
+    CO__REMOTE_ARRIVED,
+    CO__REMOTE_SLEPT_FOR, /* a thread: it is to be signalled */
+};
+
 struct co__remote {
     co_call call;
     struct co_loop *loop;      /* NULL: a thread waits */
@@ -38,7 +44,8 @@ struct co__remote {
     /* Called on the loop's thread as it arrives; it neither suspends nor runs
      * code of the user's. Or NULL. */
     void (*arrived)(struct co__remote *remote);
-    atomic_int state; /* 1: has arrived */
+    atomic_int state;        /* enum co__remote_state */
+    struct co__remote *also; /* a thread waits for either; or NULL */
     /* For the owner's list. */
     struct co__remote *next, *prev;
     int linked;
@@ -50,6 +57,17 @@ void co__remote_begin(struct co__remote *remote);
 /* Wait until it has arrived: 0, or -ECANCELED, -ETIMEDOUT (it may have been
  * posted all the same), -EPERM (in a loop callback). */
 int co__remote_wait(struct co__remote *remote, enum co__wait_reason reason);
+
+/* The same outside tasks, for the nodes that follow by `also` too, and until
+ * `until` (CO_NEVER: no limit): 0 also if one of those has arrived, or the time
+ * has come. */
+int co__remote_wait_any(struct co__remote *remote, co_time until);
+
+CO_INLINE int co__remote_has_arrived(struct co__remote *remote)
+{
+    return atomic_load_explicit(&remote->state, memory_order_acquire) ==
+           CO__REMOTE_ARRIVED;
+}
 
 /* It was posted: wait until it has arrived, whatever the limits. */
 void co__remote_settle(struct co__remote *remote);

@@ -3,7 +3,8 @@
  * A turn of the reactor, step by step:
  *  1. If it may wait: until the caller's deadline or the next timer, but not at
  *     all if the inbox is flagged. Before a wait stacks that nobody needs are
- *     trimmed, a few at a time.
+ *     trimmed, a few at a time; and if a task waits for another thread, the
+ *     inbox is looked at for a little while (spin.h).
  *  2. The poller waits and reports events; each makes the first task that waits
  *     for it ready (co__fd_ready).
  *  3. The clock is read.
@@ -19,6 +20,7 @@
 #include "core/stack.h"
 
 #define TRIM_PERIOD (10 * CO_MS)
+#define DO_NOT_POLL ((co_time)-1)
 
 static int run_calls(void *arg)
 {
@@ -94,7 +96,12 @@ static co_time coalesce(struct co_loop *loop, co_time timer)
     return timer;
 }
 
-/* Until when to wait; 0: not at all. */
+static int inbox_flagged(void *loop)
+{
+    return co__inbox_flagged((struct co_loop *)loop);
+}
+
+/* Until when to wait; 0: not at all; or DO_NOT_POLL. */
 static co_time wait_until(struct co_loop *loop, co_time deadline)
 {
     co_time timer = co__timers_next(&loop->timers);
@@ -112,6 +119,11 @@ static co_time wait_until(struct co_loop *loop, co_time deadline)
     if (loop->now - loop->trimmed >= TRIM_PERIOD) {
         loop->trimmed = loop->now;
         co__stack_pool_idle(loop->pool);
+    }
+    if (loop->remotes && co__spin_wanted(&loop->spin) &&
+        co__spin(&loop->spin, inbox_flagged, loop, deadline)) {
+        loop->now = co__clock_read();
+        return loop->now - loop->polled < CO__POLL_PERIOD ? DO_NOT_POLL : 0;
     }
     return co__inbox_sleep(&loop->inbox) ? deadline : 0;
 }
@@ -137,12 +149,15 @@ void co__turn(struct co_loop *loop, co_time deadline)
         until = wait_until(loop, deadline);
     if (CO_UNLIKELY(co__clock_virtual) && loop->timers.count)
         until = 0;
-    loop->poller_ops->wait(loop->poller, loop->now, until);
+    if (until != DO_NOT_POLL)
+        loop->poller_ops->wait(loop->poller, loop->now, until);
     if (deadline)
         co__inbox_awake(&loop->inbox);
     if (CO_UNLIKELY(co__clock_virtual))
         jump(loop, deadline);
-    loop->now = loop->polled = loop->step_began = co__clock_read();
+    loop->now = loop->step_began = co__clock_read();
+    if (until != DO_NOT_POLL)
+        loop->polled = loop->now;
     while ((timer = co__timers_expire(&loop->timers, loop->now))) {
         loop->timers_fired++;
         if (CO_UNLIKELY(timer->timed)) {

@@ -271,6 +271,16 @@ static void link_fd(struct select *s, const co_case *c, struct node *node)
     node->refused = n < 0;
 }
 
+static void link_future(struct select *s, const co_case *c, struct node *node)
+{
+    node->begun = 1;
+    co_future_ref(c->co__object);
+    if (co__future_watch(c->co__object, &node->watch, look_again) || s->loop)
+        return;
+    node->watch.remote.also = s->remote.also;
+    s->remote.also = &node->watch.remote;
+}
+
 /* What another thread does not hand over. */
 static void link_rest(struct select *s)
 {
@@ -282,9 +292,7 @@ static void link_rest(struct select *s)
             link_fd(s, c, node);
         } else if (c->co__kind == CO__CASE_FUTURE && !node->begun &&
                    co__future_check(c->co__object) == 0) {
-            node->begun = 1;
-            co_future_ref(c->co__object);
-            co__future_watch(c->co__object, &node->watch, look_again);
+            link_future(s, c, node);
         }
     }
 }
@@ -321,8 +329,7 @@ static int look(struct select *s)
     struct co__chan_waiter *granted = NULL;
     int claimed, i;
 
-    if (s->loop)
-        link_rest(s);
+    link_rest(s);
     lock_all(s);
     claimed = atomic_load(&s->claim);
     if (claimed) {
@@ -368,9 +375,13 @@ static int park(struct select *s, co_time until)
 {
     int r;
 
+    if (!s->loop)
+        return co__remote_wait_any(&s->remote, until);
     if (s->external)
         s->loop->external++;
+    s->loop->remotes += s->shared > 0;
     r = co__park_until(s->loop, s->task, CO__WAIT_SELECT, until);
+    s->loop->remotes -= s->shared > 0;
     if (s->external)
         s->loop->external--;
     return r;
@@ -434,10 +445,11 @@ static void prepare(struct select *s)
         if (((struct co_chan *)c->co__object)->shared)
             add_lock(s, c->co__object);
     }
+    if (s->shared || !s->loop)
+        co__remote_begin(&s->remote);
     if (!s->shared)
         return;
     s->external = 1;
-    co__remote_begin(&s->remote);
     for (unsigned i = 0; i < s->count; i++)
         if (is_chan(&s->cases[i]))
             s->nodes[i].chan.claim = &s->claim;
@@ -469,45 +481,66 @@ static CO_NOINLINE int wait_many(struct select *s)
     return wait_with(s, nodes);
 }
 
+/* What is special about a case. */
+#define HAS_DEFAULT 1u
+#define HAS_FD      2u
+#define HAS_LOCAL   4u /* it belongs to the loop */
+#define IS_INVALID  8u
+
+static unsigned traits_of(const co_case *c)
+{
+    const struct co_chan *chan = c->co__object;
+
+    switch (c->co__kind) {
+    case CO__CASE_RECV:
+    case CO__CASE_SEND:
+        return chan && !chan->shared ? HAS_LOCAL : 0;
+    case CO__CASE_FD:
+        return HAS_LOCAL | HAS_FD;
+    case CO__CASE_DEFAULT:
+        return HAS_DEFAULT;
+    case CO__CASE_FUTURE:
+    case CO__CASE_AFTER:
+    case CO__CASE_AT:
+        return 0;
+    default:
+        return IS_INVALID;
+    }
+}
+
+static int first_default(const struct select *s)
+{
+    int i = 0;
+
+    while (s->cases[i].co__kind != CO__CASE_DEFAULT)
+        i++;
+    s->cases[i].result = 0;
+    return i;
+}
+
 /* The checks, and a first look that needs no nodes. Returns -EAGAIN if it has
  * to wait. */
 static int begin(struct select *s)
 {
     struct co__chan_waiter *granted = NULL;
-    int otherwise = -1, i, fds = 0;
+    unsigned traits = 0;
+    int i, may_wait = !s->loop || !(s->task->flags & CO__FLAG_CALLBACK);
 
-    for (unsigned k = 0; k < s->count; k++) {
-        switch (s->cases[k].co__kind) {
-        case CO__CASE_DEFAULT:
-            otherwise = otherwise < 0 ? (int)k : otherwise;
-            break;
-        case CO__CASE_FD:
-            if (!s->loop)
-                return -EPERM;
-            fds = 1;
-            break;
-        case CO__CASE_RECV:
-        case CO__CASE_SEND:
-        case CO__CASE_FUTURE:
-        case CO__CASE_AFTER:
-        case CO__CASE_AT:
-            break;
-        default:
-            return -EINVAL;
-        }
-    }
+    for (unsigned k = 0; k < s->count; k++)
+        traits |= traits_of(&s->cases[k]);
+    if (traits & IS_INVALID)
+        return -EINVAL;
+    if (!s->loop && traits & HAS_FD)
+        return -EPERM;
     /* With descriptors, the look that stands in line does it. */
-    if (!fds || otherwise >= 0 ||
-        (s->loop && s->task->flags & CO__FLAG_CALLBACK)) {
+    if (!(traits & HAS_FD) || traits & HAS_DEFAULT || !may_wait) {
         i = try_all(s, &granted);
         if (i != -EAGAIN)
             return i;
     }
-    if (otherwise >= 0) {
-        s->cases[otherwise].result = 0;
-        return otherwise;
-    }
-    if (!s->loop || s->task->flags & CO__FLAG_CALLBACK)
+    if (traits & HAS_DEFAULT)
+        return first_default(s);
+    if (!may_wait || (!s->loop && traits & HAS_LOCAL))
         return -EPERM;
     return -EAGAIN;
 }
