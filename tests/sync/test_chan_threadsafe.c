@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 */
+/* Channels between threads: tasks of several loops, and plain threads. The
+ * threads are real, so is the clock. */
+#include <coppice.h>
+
+#include "support/check_main.h"
+#include "support/random.h"
+#include "support/tasks.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+static co_chan *chan;
+
+static void make(size_t capacity)
+{
+    chan = co_chan_new_threadsafe(sizeof(int64_t), capacity);
+    ck_assert_ptr_nonnull(chan);
+}
+
+static void done(void)
+{
+    co_chan_free(chan);
+    chan = NULL;
+}
+
+/* ---- both kinds of thread ------------------------------------------------ */
+
+/* A function that a thread runs, as it is or as a task of a loop of its own. */
+struct worker {
+    pthread_t thread;
+    co_task_fn fn;
+    void *arg;
+    int in_loop;
+    int result;
+};
+
+static void *work(void *arg)
+{
+    struct worker *worker = arg;
+
+    worker->result = worker->in_loop ? co_run(worker->fn, worker->arg)
+                                     : worker->fn(worker->arg);
+    return NULL;
+}
+
+static void start(struct worker *worker, int in_loop, co_task_fn fn, void *arg)
+{
+    worker->fn = fn;
+    worker->arg = arg;
+    worker->in_loop = in_loop;
+    worker->result = 12345;
+    ck_assert_int_eq(pthread_create(&worker->thread, NULL, work, worker), 0);
+}
+
+static int end(struct worker *worker)
+{
+    ck_assert_int_eq(pthread_join(worker->thread, NULL), 0);
+    return worker->result;
+}
+
+/* ---- from one thread to the other ---------------------------------------- */
+
+#define COUNT 200
+
+static int send_count(void *unused)
+{
+    (void)unused;
+    for (int64_t i = 1; i <= COUNT; i++) {
+        int r = co_chan_send(chan, &i);
+
+        if (r < 0)
+            return r;
+    }
+    return co_chan_close(chan);
+}
+
+/* Receive 1, 2, 3, ... until the channel is closed, and return the last. */
+static int recv_in_order(void *unused)
+{
+    int64_t value, last = 0;
+
+    (void)unused;
+    co_chan_each(chan, &value)
+    {
+        if (value != last + 1)
+            return -EILSEQ;
+        last = value;
+    }
+    return co_chan_closed(chan) ? (int)last : -EPROTO;
+}
+
+/* The bits say which of the two run in loops. */
+START_TEST(elements_arrive_in_order_between_all_kinds_of_threads)
+{
+    for (size_t capacity = 0; capacity < 3; capacity++) {
+        struct worker sender, receiver;
+
+        make(capacity);
+        start(&sender, _i & 1, send_count, NULL);
+        start(&receiver, _i & 2, recv_in_order, NULL);
+        ck_assert_int_eq(end(&sender), 0);
+        ck_assert_int_eq(end(&receiver), COUNT);
+        done();
+    }
+}
+END_TEST
+
+static co_chan *back;
+
+static int echo(void *unused)
+{
+    int64_t value;
+
+    (void)unused;
+    co_chan_each(chan, &value)
+    {
+        int r = co_chan_send(back, &value);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int ping(void *unused)
+{
+    (void)unused;
+    for (int64_t i = 0; i < COUNT; i++) {
+        int64_t value = -1;
+        int r = co_chan_send(chan, &i);
+
+        if (r == 0)
+            r = co_chan_recv(back, &value);
+        if (r != 1 || value != i)
+            return r < 0 ? r : -EILSEQ;
+    }
+    return co_chan_close(chan);
+}
+
+START_TEST(two_threads_talk_both_ways)
+{
+    struct worker a, b;
+
+    make(0);
+    back = co_chan_new_threadsafe(sizeof(int64_t), 0);
+    ck_assert_ptr_nonnull(back);
+    start(&a, _i & 1, echo, NULL);
+    start(&b, _i & 2, ping, NULL);
+    ck_assert_int_eq(end(&a), 0);
+    ck_assert_int_eq(end(&b), 0);
+    co_chan_free(back);
+    done();
+}
+END_TEST
+
+CO_TASK_TEST(tasks_of_one_loop_may_share_one)
+{
+    co_task *task;
+
+    make(0);
+    task = co_test_spawn(send_count, NULL);
+    ck_assert_int_eq(recv_in_order(NULL), COUNT);
+    ck_assert_int_eq(co_test_result(task), 0);
+    done();
+}
+
+/* ---- what does not wait -------------------------------------------------- */
+
+START_TEST(try_and_look_need_no_loop)
+{
+    int64_t value = 5;
+
+    make(1);
+    ck_assert_int_eq(co_chan_try_recv(chan, &value), -EAGAIN);
+    ck_assert_int_eq(co_chan_try_send(chan, &value), 0);
+    ck_assert_uint_eq(co_chan_len(chan), 1);
+    ck_assert_uint_eq(co_chan_capacity(chan), 1);
+    ck_assert_int_eq(co_chan_try_send(chan, &value), -EAGAIN);
+    value = 0;
+    ck_assert_int_eq(co_chan_recv(chan, &value), 1);
+    ck_assert_int_eq(value, 5);
+    ck_assert_int_eq(co_chan_send(chan, &value), 0);
+    ck_assert_int_eq(co_chan_closed(chan), 0);
+    ck_assert_int_eq(co_chan_close(chan), 0);
+    ck_assert_int_eq(co_chan_close(chan), -EALREADY);
+    ck_assert_int_eq(co_chan_closed(chan), 1);
+    ck_assert_int_eq(co_chan_send(chan, &value), -EPIPE);
+    ck_assert_int_eq(co_chan_try_send(chan, &value), -EPIPE);
+    ck_assert_int_eq(co_chan_recv(chan, &value), 1);
+    ck_assert_int_eq(co_chan_recv(chan, &value), 0);
+    ck_assert_int_eq(co_chan_try_recv(chan, &value), 0);
+    ck_assert_int_eq(co_chan_send(chan, NULL), -EINVAL);
+    ck_assert_int_eq(co_chan_try_recv(chan, NULL), -EINVAL);
+    done();
+}
+END_TEST
+
+/* ---- limits -------------------------------------------------------------- */
+
+static int time_out(void *unused)
+{
+    int64_t value = 0;
+    int r = 0;
+
+    (void)unused;
+    co_timeout(CO_MS) {
+        r = co_chan_recv(chan, &value);
+    }
+    if (r != -ETIMEDOUT)
+        return -1000;
+    co_timeout(CO_MS) {
+        r = co_chan_send(chan, &value);
+    }
+    if (r != -ETIMEDOUT)
+        return -1001;
+    co_timeout(0) {
+        r = co_chan_send(chan, &value);
+    }
+    return r == -ETIMEDOUT ? 0 : -1002;
+}
+
+START_TEST(waits_end_with_their_limits)
+{
+    struct worker worker;
+
+    make(0);
+    start(&worker, _i, time_out, NULL);
+    ck_assert_int_eq(end(&worker), 0);
+    done();
+}
+END_TEST
+
+static int recv_one(void *unused)
+{
+    int64_t value;
+
+    (void)unused;
+    return co_chan_recv(chan, &value);
+}
+
+CO_TASK_TEST(cancelled_wait_takes_nothing)
+{
+    int64_t value = 3;
+    co_task *task;
+
+    make(1);
+    task = co_test_spawn(recv_one, NULL);
+    co_test_yield();
+    ck_assert_int_eq(co_cancel(task), 1);
+    ck_assert_int_eq(co_test_result(task), -ECANCELED);
+    ck_assert_int_eq(co_chan_send(chan, &value), 0);
+    ck_assert_uint_eq(co_chan_len(chan), 1);
+    done();
+}
+
+CO_TASK_TEST(what_was_handed_over_before_a_cancel_is_returned)
+{
+    int64_t value = 3;
+    co_task *task;
+
+    make(0);
+    task = co_test_spawn(recv_one, NULL);
+    co_test_yield();
+    ck_assert_int_eq(co_chan_send(chan, &value), 0);
+    ck_assert_int_eq(co_cancel(task), 1);
+    ck_assert_int_eq(co_test_result(task), 1);
+    done();
+}
+
+/* From a thread the hand-over may have been made, but not have arrived: then
+ * too it counts. */
+CO_TASK_TEST(what_was_handed_over_after_a_cancel_is_returned_too)
+{
+    int64_t value = 3;
+    co_task *task;
+
+    make(0);
+    task = co_test_spawn(recv_one, NULL);
+    co_test_yield();
+    ck_assert_int_eq(co_cancel(task), 1);
+    ck_assert_int_eq(co_chan_try_send(chan, &value), 0);
+    ck_assert_int_eq(co_test_result(task), 1);
+    done();
+}
+
+static co_call call;
+static int called;
+
+static void wait_in_callback(void *unused)
+{
+    int64_t value = 0;
+
+    (void)unused;
+    ck_assert_int_eq(co_chan_recv(chan, &value), -EPERM);
+    ck_assert_int_eq(co_chan_send(chan, &value), -EPERM);
+    ck_assert_int_eq(co_chan_try_send(chan, &value), -EAGAIN);
+    called = 1;
+}
+
+CO_TASK_TEST(loop_callback_cannot_wait)
+{
+    make(0);
+    called = 0;
+    call = (co_call){.fn = wait_in_callback};
+    ck_assert_int_eq(co_call_soon_threadsafe(co_loop_running(), &call), 0);
+    while (!called)
+        co_test_yield();
+    done();
+}
+
+/* ---- closing ------------------------------------------------------------- */
+
+#define WAITERS 6
+
+static int send_one(void *unused)
+{
+    int64_t value = 1;
+
+    (void)unused;
+    return co_chan_send(chan, &value);
+}
+
+START_TEST(close_ends_the_waits_of_all_threads)
+{
+    struct worker worker[WAITERS];
+
+    make(0);
+    for (int i = 0; i < WAITERS; i++)
+        start(&worker[i], i & 1, _i ? send_one : recv_one, NULL);
+    ck_assert_int_eq(co_sleep(CO_MS), 0); /* most wait by then */
+    ck_assert_int_eq(co_chan_close(chan), 0);
+    for (int i = 0; i < WAITERS; i++)
+        ck_assert_int_eq(end(&worker[i]), _i ? -EPIPE : 0);
+    done();
+}
+END_TEST
+
+/* ---- many at once -------------------------------------------------------- */
+
+#define SIDES 3 /* workers on each side */
+#define TASKS 4 /* in each worker that is a loop */
+
+static struct {
+    atomic_llong sent, received; /* sums */
+    atomic_int sent_count, received_count;
+    atomic_int senders; /* that are not done */
+    int each;           /* elements a sender */
+    int impatient;      /* calls have short timeouts */
+    co_chan *select[2]; /* both, for selects */
+} stress;
+
+static co_time patience(struct co_test_random *random)
+{
+    return stress.impatient ? co_test_random_below(random, 60) * CO_US
+                            : 100 * CO_SEC;
+}
+
+/* One attempt to send or receive. With two channels by a select. */
+static int attempt(struct co_test_random *random, int sends, int64_t *value)
+{
+    co_case cases[2];
+    int r = 0;
+
+    co_timeout(patience(random)) {
+        if (!stress.select[0]) {
+            r = sends ? co_chan_send(chan, value) : co_chan_recv(chan, value);
+            continue;
+        }
+        for (int i = 0; i < 2; i++)
+            cases[i] = sends ? CO_CASE_SEND(stress.select[i], value)
+                             : CO_CASE_RECV(stress.select[i], value);
+        r = co_select(cases, 2);
+        if (r >= 0)
+            r = cases[r].result;
+    }
+    return r;
+}
+
+static int sender(void *seed)
+{
+    struct co_test_random random = {(uint64_t)(uintptr_t)seed};
+
+    for (int i = 0; i < stress.each;) {
+        int64_t value = 1 + co_test_random_below(&random, 1000000);
+        int r = attempt(&random, 1, &value);
+
+        if (r == -ETIMEDOUT)
+            continue;
+        if (r < 0)
+            return r;
+        atomic_fetch_add(&stress.sent, value);
+        atomic_fetch_add(&stress.sent_count, 1);
+        i++;
+    }
+    return 0;
+}
+
+static int receiver(void *seed)
+{
+    struct co_test_random random = {(uint64_t)(uintptr_t)seed};
+    int64_t value = 0;
+    int r;
+
+    for (;;) {
+        r = attempt(&random, 0, &value);
+        if (r == -ETIMEDOUT)
+            continue;
+        if (r != 1)
+            return r;
+        atomic_fetch_add(&stress.received, value);
+        atomic_fetch_add(&stress.received_count, 1);
+    }
+}
+
+struct side {
+    co_task_fn fn;
+    intptr_t seed;
+};
+
+static int side_in_loop(void *arg)
+{
+    struct side *side = arg;
+    co_task *task[TASKS];
+
+    for (intptr_t i = 0; i < TASKS; i++)
+        task[i] = co_test_spawn(side->fn, co_test_number(side->seed * 10 + i));
+    for (int i = 0; i < TASKS; i++) {
+        int r = co_test_result(task[i]);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int side_in_thread(void *arg)
+{
+    struct side *side = arg;
+
+    return side->fn(co_test_number(side->seed * 10));
+}
+
+static void run_stress(int each, int impatient)
+{
+    struct worker senders[SIDES], receivers[SIDES];
+    struct side side[2 * SIDES];
+
+    stress.sent = stress.received = 0;
+    stress.sent_count = stress.received_count = 0;
+    stress.each = each;
+    stress.impatient = impatient;
+    for (int i = 0; i < SIDES; i++) {
+        side[i] = (struct side){sender, i + 1};
+        side[SIDES + i] = (struct side){receiver, SIDES + i + 1};
+        start(&senders[i], i < 2, i < 2 ? side_in_loop : side_in_thread,
+              &side[i]);
+        start(&receivers[i], i < 2, i < 2 ? side_in_loop : side_in_thread,
+              &side[SIDES + i]);
+    }
+    for (int i = 0; i < SIDES; i++)
+        ck_assert_int_eq(end(&senders[i]), 0);
+    if (stress.select[0]) {
+        ck_assert_int_eq(co_chan_close(stress.select[0]), 0);
+        ck_assert_int_eq(co_chan_close(stress.select[1]), 0);
+    } else {
+        ck_assert_int_eq(co_chan_close(chan), 0);
+    }
+    for (int i = 0; i < SIDES; i++)
+        ck_assert_int_eq(end(&receivers[i]), 0);
+}
+
+static void check_stress(int64_t left, int left_count)
+{
+    ck_assert_int_eq(stress.sent_count, stress.each * (2 * TASKS + 1));
+    ck_assert_int_eq(stress.received_count + left_count, stress.sent_count);
+    ck_assert(stress.received + left == stress.sent);
+}
+
+START_TEST(nothing_is_lost_or_doubled_among_many)
+{
+    make((size_t)_i % 3);
+    stress.select[0] = NULL;
+    run_stress(co_test_scale(3000, 300), _i >= 3);
+    check_stress(0, 0);
+    done();
+}
+END_TEST
+
+/* A receiver that selects ends at the first channel that is closed, so there
+ * may be something left in the other. */
+START_TEST(nothing_is_lost_or_doubled_among_many_selects)
+{
+    int64_t value, left = 0;
+    int count = 0;
+
+    for (int i = 0; i < 2; i++) {
+        stress.select[i] =
+            co_chan_new_threadsafe(sizeof(int64_t), (size_t)_i % 3);
+        ck_assert_ptr_nonnull(stress.select[i]);
+    }
+    run_stress(co_test_scale(2000, 200), _i >= 3);
+    for (int i = 0; i < 2; i++) {
+        while (co_chan_try_recv(stress.select[i], &value) == 1) {
+            left += value;
+            count++;
+        }
+        co_chan_free(stress.select[i]);
+    }
+    check_stress(left, count);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("chan_threadsafe");
+    TCase *tc = tcase_create("two");
+
+    co_test_check_fds(tc);
+    tcase_add_loop_test(
+        tc, elements_arrive_in_order_between_all_kinds_of_threads, 0, 4);
+    tcase_add_loop_test(tc, two_threads_talk_both_ways, 0, 4);
+    tcase_add_test(tc, tasks_of_one_loop_may_share_one);
+    tcase_add_test(tc, try_and_look_need_no_loop);
+    suite_add_tcase(s, tc);
+
+    tc = tcase_create("limits");
+    co_test_check_fds(tc);
+    tcase_add_loop_test(tc, waits_end_with_their_limits, 0, 2);
+    tcase_add_test(tc, cancelled_wait_takes_nothing);
+    tcase_add_test(tc, what_was_handed_over_before_a_cancel_is_returned);
+    tcase_add_test(tc, what_was_handed_over_after_a_cancel_is_returned_too);
+    tcase_add_test(tc, loop_callback_cannot_wait);
+    tcase_add_loop_test(tc, close_ends_the_waits_of_all_threads, 0, 2);
+    suite_add_tcase(s, tc);
+
+    tc = tcase_create("many");
+    co_test_check_fds(tc);
+    tcase_add_loop_test(tc, nothing_is_lost_or_doubled_among_many, 0, 6);
+    tcase_add_loop_test(tc, nothing_is_lost_or_doubled_among_many_selects, 0,
+                        6);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+CO_TEST_MAIN(suite)
