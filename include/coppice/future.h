@@ -56,7 +56,8 @@ CO_API int co_future_fail(co_future *future, int error);
  * executor's job takes the job back if it has not begun.
  *
  * Suspends: never. Thread-safe: as the future.
- * Returns 0, or -EINVAL (NULL), -EALREADY (it is resolved), -EPERM.
+ * Returns 0, or -EINVAL (NULL), -EALREADY (it is resolved), -EBUSY (a job that
+ * has begun), -EPERM.
  */
 CO_API int co_future_cancel(co_future *future);
 
