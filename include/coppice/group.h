@@ -5,8 +5,8 @@
  * the first that fails has the others cancelled.
  *
  *     co_group g = {0};
- *     co_group_spawn(&g, fetch, a);
- *     co_group_spawn(&g, fetch, b);
+ *     if (!co_group_spawn(&g, fetch, a) || !co_group_spawn(&g, fetch, b))
+ *         co_group_cancel(&g);
  *     r = co_group_wait(&g);
  *
  * A child fails by returning a negative errno. One that was cancelled and
@@ -49,11 +49,12 @@ typedef struct co_group {
     co_group_spawn_at(CO_SITE, (group), (fn), (arg))
 #define co_group_spawn_with(group, options, fn, arg)                           \
     co_group_spawn_with_at(CO_SITE, (group), (options), (fn), (arg))
-CO_API co_task *co_group_spawn_at(const char *site, co_group *group,
-                                  co_task_fn fn, void *arg);
-CO_API co_task *co_group_spawn_with_at(const char *site, co_group *group,
-                                       const co_spawn_options *options,
-                                       co_task_fn fn, void *arg);
+CO_API CO_MUST_CHECK co_task *co_group_spawn_at(const char *site,
+                                                co_group *group, co_task_fn fn,
+                                                void *arg);
+CO_API CO_MUST_CHECK co_task *co_group_spawn_with_at(
+    const char *site, co_group *group, const co_spawn_options *options,
+    co_task_fn fn, void *arg);
 
 /*
  * Wait until all children have ended, those too that are spawned meanwhile. If
