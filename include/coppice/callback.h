@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * coppice/callback.h - functions that the loop calls: soon, later, at a time,
- * when a signal has come. They are called one after the other in the loop's callback task, which must
- * not suspend: what would wait fails with -EPERM there. They may spawn, cancel,
- * wake, and ask for further calls.
+ * for a signal. They are called one after the other in the loop's callback
+ * task, which must not suspend: what would wait fails with -EPERM there. They
+ * may spawn, cancel, wake, and ask for further calls.
  *
  * The order is that of the requests; calls for a time join in when it has come,
  * by their times, equal ones in the order of the requests. What is asked for

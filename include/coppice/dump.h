@@ -32,6 +32,16 @@ CO_API int co_loop_each_task(co_loop *loop,
  */
 CO_API int co_dump_tasks(int fd);
 
+/*
+ * Write one task in the same form, with a backtrace if it has not ended, the
+ * running one too.
+ *
+ * Suspends: never; the descriptor is written to as it is. Thread-safe: no.
+ * Returns 0, or -EINVAL (NULL, or a handle known to be consumed), -EBADF,
+ * -EPERM (another loop's, or no loop runs here), or the error of write(2).
+ */
+CO_API int co_task_print_stack(const co_task *task, int fd);
+
 CO_END_DECLS
 
 #endif

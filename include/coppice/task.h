@@ -51,11 +51,11 @@ CO_API CO_MUST_CHECK co_task *co_spawn_at(const char *site, co_task_fn fn,
 /*
  * The same with options, which are not kept; NULL means all defaults. An eager
  * task runs before this returns, until it first waits; then the caller goes on,
- * before the tasks that are ready. Where no task runs (an error handler called
- * amid a turn) it is spawned as others. EINVAL also for a wrong options size,
- * for a stack size that is not 0 and not within CO_STACK_SIZE_MIN and
- * CO_STACK_SIZE_MAX, and for a group's task that is to be detached; ECANCELED
- * and EPERM also for a group, as for co_group_spawn.
+ * before the tasks that are ready. In an error handler it is spawned as others.
+ * EINVAL also for a wrong options size, for a stack size that is not 0 and not
+ * within CO_STACK_SIZE_MIN and CO_STACK_SIZE_MAX, and for a group's task that
+ * is to be detached; ECANCELED and EPERM also for a group, as for
+ * co_group_spawn.
  */
 #define co_spawn_with(options, fn, arg)                                        \
     co_spawn_with_at(CO_SITE, (options), (fn), (arg))

@@ -120,12 +120,13 @@ struct co_loop {
 };
 
 enum co__loop_flag {
-    CO__LOOP_BATCHED = 1u << 0, /* leave when `batch` tasks have run */
-    CO__LOOP_LEAVE = 1u << 1,   /* leave now: `until` has ended */
-    CO__LOOP_ENDING = 1u << 2,  /* the rest is being cancelled: no spawning */
-    CO__LOOP_STOPPED = 1u << 3, /* co_loop_stop was seen in this run */
-    CO__LOOP_FACTORY = 1u << 4, /* task_factory is set */
-    CO__LOOP_HOLD = 1u << 5,    /* stopping: calls wait for the next run */
+    CO__LOOP_BATCHED = 1u << 0,   /* leave when `batch` tasks have run */
+    CO__LOOP_LEAVE = 1u << 1,     /* leave now: `until` has ended */
+    CO__LOOP_ENDING = 1u << 2,    /* the rest is being cancelled: no spawning */
+    CO__LOOP_STOPPED = 1u << 3,   /* co_loop_stop was seen in this run */
+    CO__LOOP_FACTORY = 1u << 4,   /* task_factory is set */
+    CO__LOOP_HOLD = 1u << 5,      /* stopping: calls wait for the next run */
+    CO__LOOP_REPORTING = 1u << 6, /* the error handler runs */
 };
 
 /* The loop that runs on this thread. */

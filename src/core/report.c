@@ -57,10 +57,16 @@ void co_loop_report_default(co_loop *loop, const co_report *report,
 
 void co__report(struct co_loop *loop, const co_report *report)
 {
-    if (loop->error_handler)
-        loop->error_handler(loop, report, loop->error_handler_arg);
-    else
+    uint32_t outer = loop->flags & CO__LOOP_REPORTING;
+
+    if (!loop->error_handler) {
         co_loop_report_default(loop, report, NULL);
+        return;
+    }
+    /* This may be amid a switch, with the running task in the queue. */
+    loop->flags |= CO__LOOP_REPORTING;
+    loop->error_handler(loop, report, loop->error_handler_arg);
+    loop->flags &= ~CO__LOOP_REPORTING | outer;
 }
 
 void co__report_task(struct co_task *task, int error, const char *message)

@@ -282,11 +282,11 @@ void co__run_first(struct co_loop *loop, struct co_task *task)
 {
     struct co_task *self = loop->self;
 
-    /* The reactor's turn runs on the stack of a task that is parked. */
-    if (!self || self == &loop->root || self->state != CO__TASK_READY) {
+    if (!self || self == &loop->root || loop->flags & CO__LOOP_REPORTING) {
         co__queue_push(loop, task);
         return;
     }
+    CO_ASSERT(self->state == CO__TASK_READY);
     self->value = 0;
     co__queue_push_first(loop, self);
     loop->slice--; /* as in co__park_into */

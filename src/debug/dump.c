@@ -18,6 +18,7 @@
 #include "core/describe.h"
 #include "core/hooks.h"
 #include "core/loop.h"
+#include "core/report.h"
 #include "core/stack.h"
 #include "core/unwind.h"
 
@@ -287,5 +288,25 @@ int co_dump_tasks(int fd)
         co__text_string(&dump.text, "(no memory to sort them)\n");
         co__stack_pool_each(dump.loop->pool, put_flat, &dump);
     }
+    return co__text_flush(&dump.text);
+}
+
+int co_task_print_stack(const co_task *task, int fd)
+{
+    struct dump dump = {.loop = co__loop};
+
+    if (!task || task->state == CO__TASK_FREE)
+        return -EINVAL;
+    if (!co__loop || task->loop != co__loop) {
+        co__report_wrong_thread(task->loop, "co_task_print_stack");
+        return -EPERM;
+    }
+    if (fcntl(fd, F_GETFD) < 0)
+        return -errno;
+    dump.now = co__clock_read();
+    co__text_init(&dump.text, fd, dump.buffer, sizeof(dump.buffer));
+    put_task(&dump, task, 0);
+    if (task->state == CO__TASK_READY)
+        put_backtrace(&dump, task, 4);
     return co__text_flush(&dump.text);
 }

@@ -8,6 +8,7 @@
 #include <coppice.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <regex.h>
 #include <signal.h>
 #include <string.h>
@@ -51,6 +52,22 @@ static void assert_matches(const char *pattern)
     ck_assert_msg(regexec(&re, text, 0, NULL, 0) == 0,
                   "nothing matches %s in:\n%.20000s", pattern, text);
     regfree(&re);
+}
+
+static void print(const co_task *task)
+{
+    int fd = memfd_create("stack", 0);
+    off_t size;
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(co_task_print_stack(task, fd), 0);
+    size = lseek(fd, 0, SEEK_CUR);
+    free(text);
+    text = malloc((size_t)size + 1);
+    ck_assert_ptr_nonnull(text);
+    ck_assert_int_eq(pread(fd, text, (size_t)size, 0), size);
+    text[size] = '\0';
+    close(fd);
 }
 
 /* How many lines contain a word. */
@@ -652,6 +669,82 @@ START_TEST(bad_arguments_of_stats_and_trim_are_refused)
 }
 END_TEST
 
+/* ---- one task ------------------------------------------------------------ */
+
+static int sleep_for_ever(void *arg)
+{
+    (void)arg;
+    return co_sleep_until(CO_NEVER);
+}
+
+static int print_one_of_each_kind(void *arg)
+{
+    co_task *parked = co_spawn(sleep_for_ever, NULL);
+    co_task *fresh;
+
+    (void)arg;
+    ck_assert_ptr_nonnull(parked);
+    ck_assert_int_eq(co_task_set_name(parked, "sleeper"), 0);
+    ck_assert_int_eq(co_yield_now(), 0);
+    fresh = co_spawn(sleep_for_ever, NULL);
+    ck_assert_ptr_nonnull(fresh);
+
+    print(parked);
+    assert_matches("^task \"sleeper\" \\(test_dump.c:[0-9]+\\) parked, "
+                   "waiting for sleep for");
+    assert_matches("^    #0 0x");
+    print(fresh);
+    assert_matches("^task \\(test_dump.c:[0-9]+\\) ready$");
+    ck_assert_int_eq(lines_with("#0"), 0); /* it has not begun */
+    print(co_self());
+    assert_matches("^task \\(test_dump.c:[0-9]+\\) running$");
+    assert_matches("^    #0 0x");
+    ck_assert_int_gt(co_cancel(parked), 0);
+    print(parked);
+    assert_matches("ready$");
+    assert_matches("^    #0 0x");
+    ck_assert_int_eq(co_yield_now(), 0);
+    print(parked);
+    assert_matches("done$");
+    ck_assert_int_eq(lines_with("#0"), 0);
+    ck_assert_int_eq(co_join(parked, NULL), 0);
+    ck_assert_int_gt(co_cancel(fresh), 0);
+    ck_assert_int_eq(co_join(fresh, NULL), 0);
+    return 0;
+}
+
+START_TEST(one_task_can_be_printed)
+{
+    in_test_run(print_one_of_each_kind);
+}
+END_TEST
+
+static void *print_elsewhere(void *task)
+{
+    return co_task_print_stack(task, STDERR_FILENO) == -EPERM ? task : NULL;
+}
+
+static int print_wrongly(void *arg)
+{
+    pthread_t thread;
+    void *refused = NULL;
+
+    (void)arg;
+    ck_assert_int_eq(co_task_print_stack(NULL, 2), -EINVAL);
+    ck_assert_int_eq(co_task_print_stack(co_self(), -1), -EBADF);
+    ck_assert_int_eq(pthread_create(&thread, NULL, print_elsewhere, co_self()),
+                     0);
+    pthread_join(thread, &refused);
+    ck_assert_ptr_nonnull(refused);
+    return 0;
+}
+
+START_TEST(what_cannot_be_printed_is_told)
+{
+    in_test_run(print_wrongly);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("dump");
@@ -675,6 +768,8 @@ static Suite *suite(void)
     tcase_add_test(tc, loop_that_does_not_run_can_be_visited);
     tcase_add_test(tc, stacks_are_counted_and_trimmed);
     tcase_add_test(tc, bad_arguments_of_stats_and_trim_are_refused);
+    tcase_add_test(tc, one_task_can_be_printed);
+    tcase_add_test(tc, what_cannot_be_printed_is_told);
     suite_add_tcase(s, tc);
     return s;
 }
