@@ -13,14 +13,6 @@ static co_queue *queue;
 static long total;
 static const char *row;
 
-static int compare(const void *a, const void *b, void *arg)
-{
-    const struct element *x = a, *y = b;
-
-    (void)arg;
-    return (x->priority > y->priority) - (x->priority < y->priority);
-}
-
 static void put(struct element element)
 {
     run_must(co_queue_put(queue, &element), "co_queue_put");
@@ -55,7 +47,7 @@ int main(int argc, char **argv)
     co_queue_options options = {.size = sizeof(options),
                                 .element_bytes = sizeof(struct element),
                                 .kind = CO_PRIORITY,
-                                .compare = compare};
+                                .compare = co_queue_compare_int64};
 
     row = bench_row(argc, argv);
     total = bench_scaled(argc, argv, 10000000, 500000);

@@ -21,6 +21,8 @@ struct co__store {
     size_t room; /* a power of two, or 0 */
     size_t bytes;
     size_t stride;
+    size_t number_at; /* where in an entry of the heap its number is */
+    int by_int;       /* compare is co_queue_compare_int64 */
     enum co_queue_kind kind;
     co_queue_compare compare;
     void *compare_arg;
@@ -44,6 +46,8 @@ CO_INLINE void co__store_copy(const struct co__store *store, void *to,
 {
     if (CO_LIKELY(store->bytes == 8))
         memcpy(to, from, 8);
+    else if (store->bytes == 16)
+        memcpy(to, from, 16);
     else if (store->bytes == 4)
         memcpy(to, from, 4);
     else if (store->bytes)
