@@ -31,8 +31,10 @@ typedef struct co_case {
     int result; /* of the case that happened: what the single call returns */
     int co__kind;
     void *co__object;
-    void *co__value;
-    int64_t co__number;
+    union {
+        void *co__value;
+        int64_t co__number;
+    };
     uint64_t co__reserved;
 } co_case;
 
@@ -45,10 +47,10 @@ typedef struct co_case {
 /* co_wait_fd: CO_READABLE, CO_WRITABLE, or both. */
 #define CO_CASE_FD(fd, directions) co__case_fd((fd), (directions))
 /* co_sleep, co_sleep_until; the result is 0. */
-#define CO_CASE_AFTER(ns) co__case_time(CO__CASE_AFTER, (ns))
-#define CO_CASE_AT(when)  co__case_time(CO__CASE_AT, (when))
+#define CO_CASE_AFTER(ns) co__case_number(CO__CASE_AFTER, (ns))
+#define CO_CASE_AT(when)  co__case_number(CO__CASE_AT, (when))
 /* Happens if nothing else can at once; the result is 0. */
-#define CO_CASE_DEFAULT() co__case_time(CO__CASE_DEFAULT, 0)
+#define CO_CASE_DEFAULT() co__case_number(CO__CASE_DEFAULT, 0)
 
 /*
  * Wait until one of the cases can go through, and have it happen: that one and
@@ -77,44 +79,48 @@ enum co__case_kind {
     CO__CASE_DEFAULT,
 };
 
-CO__UNUSED static inline co_case co__case_make(int kind, void *object,
-                                               void *value, int64_t number)
+CO__UNUSED static inline co_case co__case_pointer(int kind, void *object,
+                                                  void *value)
 {
-    co_case made = {0, 0, NULL, NULL, 0, 0};
+    co_case made;
 
+    made.result = 0;
     made.co__kind = kind;
     made.co__object = object;
     made.co__value = value;
+    made.co__reserved = 0;
+    return made;
+}
+
+CO__UNUSED static inline co_case co__case_number(int kind, int64_t number)
+{
+    co_case made = co__case_pointer(kind, NULL, NULL);
+
     made.co__number = number;
     return made;
 }
 
 CO__UNUSED static inline co_case co__case_recv(co_chan *chan, void *element)
 {
-    return co__case_make(CO__CASE_RECV, chan, element, 0);
+    return co__case_pointer(CO__CASE_RECV, chan, element);
 }
 
 CO__UNUSED static inline co_case co__case_send(co_chan *chan,
                                                const void *element)
 {
-    return co__case_make(CO__CASE_SEND, chan, (void *)(uintptr_t)element, 0);
+    return co__case_pointer(CO__CASE_SEND, chan, (void *)(uintptr_t)element);
 }
 
 CO__UNUSED static inline co_case co__case_future(co_future *future,
                                                  void **value)
 {
-    return co__case_make(CO__CASE_FUTURE, future, (void *)value, 0);
+    return co__case_pointer(CO__CASE_FUTURE, future, (void *)value);
 }
 
 CO__UNUSED static inline co_case co__case_fd(int fd, int directions)
 {
-    return co__case_make(CO__CASE_FD, NULL, NULL,
-                         (int64_t)directions << 32 | (uint32_t)fd);
-}
-
-CO__UNUSED static inline co_case co__case_time(int kind, co_time time)
-{
-    return co__case_make(kind, NULL, NULL, time);
+    return co__case_number(CO__CASE_FD,
+                           (int64_t)directions << 32 | (uint32_t)fd);
 }
 
 CO_END_DECLS

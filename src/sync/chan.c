@@ -107,17 +107,22 @@ CO_INLINE struct co_loop *fast(const struct co_chan *chan, const void *element)
  * unlinked and ready then. */
 CO_INLINE struct co__chan_waiter *grant_fast(struct co_loop *loop,
                                              struct co__waitlist *list,
-                                             unsigned reason, int result)
+                                             int result)
 {
     struct co__waiter *link = list->head;
     struct co__chan_waiter *waiter =
         CO_CONTAINER_OF(link, struct co__chan_waiter, link);
     struct co_task *task = link->task;
 
-    /* A select's waits for another reason. */
-    if (CO_UNLIKELY(link->next || task->state != CO__TASK_PARKED ||
-                    task->reason != reason))
+    if (CO_UNLIKELY(link->next || task->state != CO__TASK_PARKED))
         return NULL;
+    if (waiter->selects) {
+        if (CO_UNLIKELY(waiter->selects < 0))
+            return NULL;
+        waiter->result = result;
+        result = waiter->selects;
+        link->list = NULL;
+    }
     list->head = list->tail = NULL;
     task->state = CO__TASK_READY;
     task->value = result;
@@ -190,7 +195,7 @@ int co_chan_send(co_chan *chan, const void *element)
     }
     if (CO_UNLIKELY(chan->element_bytes != 8))
         return send_general(chan, element);
-    waiter = grant_fast(loop, &chan->receivers, CO__WAIT_CHAN_RECV, 1);
+    waiter = grant_fast(loop, &chan->receivers, 1);
     if (CO_UNLIKELY(!waiter))
         return send_general(chan, element);
     memcpy(waiter->element, element, 8);
@@ -259,7 +264,7 @@ int co_chan_recv(co_chan *chan, void *element)
         return wait_in(loop, &chan->receivers, element, CO__WAIT_CHAN_RECV);
     if (CO_UNLIKELY(chan->element_bytes != 8))
         return recv_general(chan, element);
-    waiter = grant_fast(loop, &chan->senders, CO__WAIT_CHAN_SEND, 0);
+    waiter = grant_fast(loop, &chan->senders, 0);
     if (CO_UNLIKELY(!waiter))
         return recv_general(chan, element);
     memcpy(element, waiter->element, 8);

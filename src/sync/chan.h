@@ -29,6 +29,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct co_chan {
@@ -48,9 +49,10 @@ struct co_chan {
 struct co__chan_waiter {
     struct co__waiter link;
     void *element;         /* where to copy to, or from */
-    int selects;           /* 0, or the number from 1 of a select's case */
+    int selects;           /* 0, or the number from 1 of a select's case; as a
+                            * negative number if it is to be claimed */
     int32_t result;        /* select, shared: valid once it was granted to */
-    atomic_int *claim;     /* select, shared: NULL, or what to make `selects` */
+    atomic_int *claim;     /* valid if selects < 0; see above */
     struct co__remote *to; /* shared: what to post */
 };
 
@@ -113,7 +115,7 @@ CO_INLINE int co__chan_hand(struct co__chan_waiter *waiter, int result,
         if (!co__chan_claim(waiter))
             return 0;
         waiter->result = result;
-        result = waiter->selects;
+        result = abs(waiter->selects);
     }
     task->state = CO__TASK_READY;
     task->value = result;

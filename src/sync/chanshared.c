@@ -58,7 +58,7 @@ static int wait_for_grant(struct co_chan *chan, struct co__waitlist *list,
     }
     co__remote_begin(&remote);
     waiter.element = element;
-    waiter.claim = NULL;
+    waiter.selects = 0;
     waiter.to = &remote;
     co__waitlist_push(list, &waiter.link, remote.task);
     co__chan_unlock(chan);

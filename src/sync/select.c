@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "core/fdhook.h"
 #include "core/future.h"
+#include "core/park.h"
 #include "sync/chan.h"
 
 #include <stdlib.h>
@@ -440,7 +441,6 @@ static void prepare(struct select *s)
         node->chan.link.list = NULL;
         node->chan.element = c->co__value;
         node->chan.selects = (int)i + 1;
-        node->chan.claim = NULL;
         node->chan.to = &s->remote;
         if (((struct co_chan *)c->co__object)->shared)
             add_lock(s, c->co__object);
@@ -451,8 +451,10 @@ static void prepare(struct select *s)
         return;
     s->external = 1;
     for (unsigned i = 0; i < s->count; i++)
-        if (is_chan(&s->cases[i]))
+        if (is_chan(&s->cases[i])) {
             s->nodes[i].chan.claim = &s->claim;
+            s->nodes[i].chan.selects *= -1;
+        }
 }
 
 static int wait_with(struct select *s, struct node *nodes)
@@ -561,7 +563,7 @@ static CO_NOINLINE int select_huge(struct select *s)
     return i;
 }
 
-int co_select(co_case *cases, size_t count)
+static CO_NOINLINE int select_general(co_case *cases, size_t count)
 {
     uint16_t order[MANY];
     struct select s;
@@ -594,4 +596,109 @@ int co_select(co_case *cases, size_t count)
     if (r != -EAGAIN)
         return r;
     return count <= FEW ? wait_few(&s) : wait_many(&s);
+}
+
+/* ---- the short way ------------------------------------------------------- */
+
+#define NOT_SIMPLE (~0u)
+
+/* Which of a few cases can go through, probably, a bit for each; NOT_SIMPLE, if
+ * they are not all channels of this loop. */
+CO_INLINE unsigned peek(const struct co_loop *loop, const co_case *cases,
+                        size_t count)
+{
+    unsigned ready = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct co_chan *chan = cases[i].co__object;
+        int kind = cases[i].co__kind, can;
+
+        if (CO_UNLIKELY((kind != CO__CASE_RECV && kind != CO__CASE_SEND) ||
+                        !chan || chan->loop != loop || !cases[i].co__value))
+            return NOT_SIMPLE;
+        if (kind == CO__CASE_RECV)
+            can = chan->senders.head || chan->count > 0;
+        else
+            can = chan->receivers.head || chan->count < chan->capacity;
+        ready |= (unsigned)(can || chan->closed) << i;
+    }
+    return ready;
+}
+
+/* One of the bits that are set. */
+CO_INLINE unsigned choose(struct co_loop *loop, unsigned ready)
+{
+    unsigned skip;
+
+    if (CO_UNLIKELY(ready & (ready - 1))) {
+        skip = (unsigned)((uint64_t)draw(loop) *
+                              (unsigned)__builtin_popcount(ready) >>
+                          32);
+        while (skip-- > 0)
+            ready &= ready - 1;
+    }
+    return (unsigned)__builtin_ctz(ready);
+}
+
+/* co__waitlist_remove; mostly it stands alone. */
+CO_INLINE void unlink_one(struct co__waiter *link)
+{
+    struct co__waitlist *list = link->list;
+
+    if (!list)
+        return;
+    if (CO_LIKELY(list->head == link && list->tail == link))
+        list->head = list->tail = NULL;
+    else
+        co__waitlist_remove(link);
+}
+
+/* Wait for channels of this loop and nothing else. */
+CO_INLINE int wait_simple(struct co_loop *loop, co_case *cases, size_t count)
+{
+    struct co__chan_waiter waiter[FEW];
+    int r;
+
+    for (size_t i = 0; i < count; i++) {
+        waiter[i].element = cases[i].co__value;
+        waiter[i].selects = (int)i + 1;
+        co__waitlist_push(list_of(&cases[i]), &waiter[i].link, loop->self);
+    }
+    r = co__park_inline(loop, loop->self, CO__WAIT_SELECT, CO_NEVER);
+    for (size_t i = 0; i < count; i++)
+        unlink_one(&waiter[i].link);
+    CO_ASSERT(r != 0);
+    if (CO_UNLIKELY(r <= 0))
+        return r;
+    cases[r - 1].result = waiter[r - 1].result;
+    return r - 1;
+}
+
+int co_select(co_case *cases, size_t count)
+{
+    struct co_loop *loop = co__loop;
+    struct co__chan_waiter *woken;
+    unsigned ready, i;
+    co_case *c;
+    int r;
+
+    if (CO_UNLIKELY(!loop || !cases || count - 1 >= FEW ||
+                    loop->self->chain.due <= loop->now || loop->budget <= 1 ||
+                    loop->self->flags & CO__FLAG_CALLBACK))
+        return select_general(cases, count);
+    ready = peek(loop, cases, count);
+    if (!ready)
+        return wait_simple(loop, cases, count);
+    if (ready == NOT_SIMPLE)
+        return select_general(cases, count);
+    i = choose(loop, ready);
+    c = &cases[i];
+    r = c->co__kind == CO__CASE_SEND
+            ? co__chan_put(c->co__object, c->co__value, 0, &woken)
+            : co__chan_take(c->co__object, c->co__value, 0, &woken);
+    if (CO_UNLIKELY(r == -EAGAIN))
+        return select_general(cases, count);
+    loop->budget--;
+    c->result = r;
+    return (int)i;
 }
