@@ -7,10 +7,13 @@
  * (loop->external), or is a wait's reason.
  *
  * Asked in debug mode each time a loop would wait without limit. The walk over
- * the tasks ends at the first one that something can wake.
+ * the tasks ends at the first one that something can wake. Whoever finds it
+ * leaves for the root context, which reports it: there all tasks are parked,
+ * and their stacks can be shown.
  */
 #include "core/deadlock.h"
 
+#include "base/assert.h"
 #include "base/text.h"
 #include "core/describe.h"
 #include "core/hooks.h"
@@ -87,21 +90,27 @@ static int print_first_cycle(struct co_task *task, void *arg)
 
 int co__deadlocked(struct co_loop *loop)
 {
+    if (loop->exposed || loop->external || !loop->alive ||
+        loop->flags & CO__LOOP_LEAVE || co__inbox_flagged(loop) ||
+        loop->inbox.calls || co__stack_pool_each(loop->pool, can_wake, NULL))
+        return 0;
+    loop->deadlock = 1;
+    loop->flags |= CO__LOOP_LEAVE;
+    return 1;
+}
+
+void co__deadlock_report(struct co_loop *loop)
+{
     co_report report = {
         .size = sizeof(report),
         .message = "deadlock: every task waits for another",
         .error = -EDEADLK,
     };
 
-    if (loop->exposed || loop->external || !loop->alive ||
-        loop->flags & (CO__LOOP_ENDING | CO__LOOP_LEAVE) ||
-        co__inbox_flagged(loop) || loop->inbox.calls ||
-        co__stack_pool_each(loop->pool, can_wake, NULL))
-        return 0;
-    loop->deadlock = 1;
-    loop->flags |= CO__LOOP_LEAVE;
     co__report(loop, &report);
     co__stack_pool_each(loop->pool, print_first_cycle, NULL);
     co__deadlock_dump(loop);
-    return 1;
+    if (loop->flags & CO__LOOP_ENDING)
+        co__die("a deadlock that cancelling the tasks does not end: they wait "
+                "in shields");
 }

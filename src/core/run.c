@@ -184,6 +184,8 @@ void co__run_drain(struct co_loop *loop)
     co__gens_end(loop);
     do {
         run(loop, all_ended);
+        if (CO_UNLIKELY(loop->flags & CO__LOOP_LEAVE))
+            co__deadlock_report(loop);
         /* A stop is no reason to leave tasks behind. */
         loop->flags &= ~CO__LOOP_BATCHED;
         release_calls(loop);
@@ -216,6 +218,7 @@ static int run_main(const char *site, co_loop *loop, co_task_fn fn, void *arg,
     loop->until = NULL;
     task->joiner = NULL;
     if (CO_UNLIKELY(loop->deadlock)) {
+        co__deadlock_report(loop);
         task->flags |= CO__FLAG_DETACHED;
         return -EDEADLK;
     }
