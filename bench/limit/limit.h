@@ -5,7 +5,8 @@
  * no cancelling and no errors, but pays what Coppice cannot avoid either:
  *
  * - the switch keeps the float control words, as the ABI asks;
- * - stacks lie 256 KiB apart, on small pages, with their tops coloured;
+ * - stacks lie 260 KiB apart, on small pages, with their tops coloured (64
+ *   pages would put all tops into the same sets of the larger caches);
  * - every 61 switches it reads the clock, and polls if 20 us have passed.
  *
  * One program includes it and defines limit_idle(), which must make a task
@@ -24,8 +25,8 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
-#define LIMIT_STRIDE     ((size_t)256 << 10)
-#define LIMIT_SLAB       ((size_t)256 << 20)
+#define LIMIT_STRIDE     ((size_t)260 << 10)
+#define LIMIT_SLAB       (1024 * LIMIT_STRIDE)
 #define LIMIT_GUARD      ((size_t)4096)
 #define LIMIT_POLL_EVERY 61
 #define LIMIT_POLL_NS    20000
@@ -186,7 +187,7 @@ static void limit_entry(void)
     }
 }
 
-/* The next 256 KiB of address space, from slabs on 2 MiB boundaries. */
+/* The next 260 KiB of address space, from slabs on 2 MiB boundaries. */
 static inline char *limit_stack(void)
 {
     static char *slab, *slab_end;

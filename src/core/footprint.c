@@ -10,7 +10,7 @@
 
 size_t co_task_stack_size(const co_task *task)
 {
-    return task ? task->slab->stride : 0;
+    return task ? co__stack_class_bytes(task->size_class) : 0;
 }
 
 size_t co_task_stack_used(const co_task *task)

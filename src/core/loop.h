@@ -132,6 +132,12 @@ enum co__loop_flag {
 /* The loop that runs on this thread. */
 extern CO_TLS struct co_loop *co__loop;
 
+/* A task's number, unique in the process. */
+CO_INLINE uint64_t co__task_id(const struct co_task *task)
+{
+    return (uint64_t)task->loop->id << 32 | task->serial;
+}
+
 /* What changes with each switch. */
 CO_INLINE void co__loop_hand_over(struct co_loop *loop, struct co_task *to)
 {

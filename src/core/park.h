@@ -41,7 +41,7 @@ void co__task_entry(void *arg);
 CO_INLINE int co__switch_enter(struct co_task *from, struct co_task *to)
 {
     if (to->flags & CO__FLAG_NEW) {
-        to->flags &= (uint8_t)~CO__FLAG_NEW;
+        to->flags &= (uint16_t)~CO__FLAG_NEW;
         return co__switch_start(&from->sp, to, co__task_entry, to);
     }
     return co__switch(&from->sp, to->sp, to->value);

@@ -37,6 +37,7 @@
 #include "core/turn.h"
 
 #include <sched.h>
+#include <string.h>
 #include <unistd.h>
 
 CO_TLS struct co_loop *co__loop;
@@ -152,6 +153,7 @@ static CO_NOINLINE void arm(struct co_loop *loop, struct co_task *task)
             return;
         co__timer_cancel(&loop->timers, &task->timer);
     }
+    task->flags |= CO__FLAG_TIMED;
     co__timer_arm(&loop->timers, &task->timer, limit);
 }
 
@@ -437,7 +439,8 @@ CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
     if (CO_UNLIKELY(task->chain.top != NULL))
         co__die("task \"%s\" (%s) returned from inside a scope", task->name,
                 task->site);
-    if (co__timer_armed(&task->timer))
+    if (CO_UNLIKELY(task->flags & CO__FLAG_TIMED) &&
+        co__timer_armed(&task->timer))
         co__timer_cancel(&loop->timers, &task->timer);
     if (CO_UNLIKELY(task->flags & CO__FLAG_ATTACHED) && task->locals)
         co__locals_release(task);
@@ -494,6 +497,8 @@ void co__task_free(struct co_task *task)
 
     if (CO_UNLIKELY(task->flags & CO__FLAG_ATTACHED) && task->future)
         co__future_task_freed(task);
+    if (CO_UNLIKELY(task->flags & CO__FLAG_NAMED))
+        memset(task->name, 0, sizeof(task->name));
     loop->held--;
     co__stack_give(loop->pool, task);
 }

@@ -153,12 +153,17 @@ static void recompute(struct co__chain *chain, co_scope *scope)
     }
 }
 
-/* Of this thread, or of a task of the loop that runs on it. */
-static int is_ours(const struct co__chain *chain)
+static struct co_task *task_of(struct co__chain *chain)
 {
-    if (!chain->task)
+    return CO_CONTAINER_OF(chain, struct co_task, chain);
+}
+
+/* Of this thread, or of a task of the loop that runs on it. */
+static int is_ours(struct co__chain *chain)
+{
+    if (chain->of_thread)
         return chain == &thread_chain;
-    return co__loop && chain->task->loop == co__loop;
+    return co__loop && task_of(chain)->loop == co__loop;
 }
 
 void co__scope_move(struct co_scope *scope, co_time deadline)
@@ -169,8 +174,8 @@ void co__scope_move(struct co_scope *scope, co_time deadline)
     scope->co__deadline = deadline;
     recompute(chain, scope);
     co__chain_update(chain);
-    if (chain->task)
-        co__limits_changed(chain->task);
+    if (!chain->of_thread)
+        co__limits_changed(task_of(chain));
 }
 
 int co_scope_reschedule(co_scope *scope, co_time at)

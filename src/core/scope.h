@@ -19,14 +19,14 @@ struct co_task;
 struct co__chain {
     co_time due;          /* derived from the rest by co__chain_update */
     struct co_scope *top; /* innermost scope */
-    struct co_task *task; /* whose it is; NULL: a thread's */
     uint32_t cancels;     /* open co_cancel requests */
-    uint32_t shields;     /* scopes of the chain that shield */
+    uint16_t shields;     /* scopes of the chain that shield */
+    uint16_t of_thread;   /* it is a thread's, else within a struct co_task */
 };
 
 #define CO__CHAIN_INIT                                                         \
     {                                                                          \
-        .due = CO_NEVER                                                        \
+        .due = CO_NEVER, .of_thread = 1                                        \
     }
 
 /* Bring `due` up to date after cancels, shields or top changed. */

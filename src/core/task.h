@@ -69,22 +69,24 @@ enum co__task_flag {
     CO__FLAG_HANDS_OVER = 1u << 5, /* when it ends its joiner, whose value is
                                     * set, runs at once, and it is freed */
     CO__FLAG_INTERNAL = 1u << 6,   /* the library's: not shown, not counted */
+    CO__FLAG_TIMED = 1u << 7,      /* its timer may be armed */
+    CO__FLAG_NAMED = 1u << 8,      /* its name may have been set */
 };
 
 struct co_task {
-    /* What a switch touches. */
+    /* What a switch touches. This cache line and the next are all that spawning
+     * and ending touch. */
     void *sp; /* saved stack pointer; stale while it runs, or is new */
     struct co__chain chain;
     int32_t value; /* what its co__park returns */
     uint8_t state;
     uint8_t reason; /* valid while parked */
-    uint8_t flags;
-    uint8_t size_class;
-    struct co_loop *loop; /* NULL while free */
-    co_time since;        /* when it parked */
+    uint16_t flags;
+    struct co_loop *loop;   /* NULL while free */
+    co_time since;          /* when it parked */
+    struct co_task *joiner; /* the task that joins it */
 
     /* What start and end touch. */
-    struct co_task *joiner; /* the task that joins it */
     co_task_fn fn;
     void *arg;
     const char *site;
@@ -94,24 +96,26 @@ struct co_task {
         struct co_task *const *waits_on; /* likewise */
     };
     struct co__slab *slab;
-    int32_t result;  /* valid when done */
-    int32_t wait_fd; /* valid while parked for a descriptor */
-    uint64_t id;     /* unique in the process, never 0 */
+    struct co_task *parent; /* who spawned it; valid if it is parent_serial */
+    uint32_t parent_serial; /* 0: no task has */
+    uint32_t serial;        /* unique in the loop, never 0; see co__task_id */
+    union {
+        int32_t result;  /* valid when done */
+        int32_t wait_fd; /* valid while parked for a descriptor */
+    };
+    uint8_t size_class;
 
-    /* What waiting with a limit touches: a cache line of its own. */
+    /* What waiting with a limit touches. */
     co_time until; /* its own deadline (sleep); CO_NEVER: none */
     struct co__timer timer;
-
-    /* For people. */
-    struct co_task *parent; /* who spawned it; valid if its id is parent_id */
-    uint64_t parent_id;
-    char name[CO_TASK_NAME_MAX + 1];
 
     /* What few tasks have: valid if CO__FLAG_ATTACHED, see co__task_attach. */
     struct co_future *future;  /* resolved when the task ends; or NULL */
     struct co__locals *locals; /* or NULL */
     struct co_group *group;    /* that it is a child of; or NULL */
     struct co_task *group_next, *group_prev; /* valid if group is */
+
+    char name[CO_TASK_NAME_MAX + 1]; /* zero bytes unless CO__FLAG_NAMED */
 
     struct co__fiber fiber; /* the sanitizers' view */
 };

@@ -4,12 +4,12 @@
  * asks for little: a kilobyte of stack for the text, and memory for the tree,
  * without which it prints a flat list.
  *
- * The tree is an array in the order of spawning, which is the order of ids. A
- * parent's id is less than its child's, it is looked for by bisection, and one
- * that is gone makes its children roots: a stale parent pointer is never
- * followed. Nothing recurses, for a chain of tasks may be as long as memory
- * allows, and the indentation ends at DEPTH_MAX, or such a chain's dump would
- * grow with the square of its length.
+ * The tree is an array in the order of spawning, which is that of serial
+ * numbers. A parent's is less than its child's, it is looked for by bisection,
+ * and one that is gone makes its children roots: a stale parent pointer is
+ * never followed. Nothing recurses, for a chain of tasks may be as long as
+ * memory allows, and the indentation ends at DEPTH_MAX, or such a chain's dump
+ * would grow with the square of its length.
  */
 #include <coppice/dump.h>
 
@@ -176,13 +176,13 @@ static int add_node(struct co_task *task, void *arg)
 
 static int by_id(const void *a, const void *b)
 {
-    uint64_t x = ((const struct node *)a)->task->id;
-    uint64_t y = ((const struct node *)b)->task->id;
+    uint32_t x = ((const struct node *)a)->task->serial;
+    uint32_t y = ((const struct node *)b)->task->serial;
 
     return x < y ? -1 : x > y;
 }
 
-static uint32_t find_node(const struct tree *tree, uint64_t id)
+static uint32_t find_node(const struct tree *tree, uint32_t serial)
 {
     uint32_t low = 0;
     uint32_t high = tree->count;
@@ -190,12 +190,12 @@ static uint32_t find_node(const struct tree *tree, uint64_t id)
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
 
-        if (tree->nodes[middle].task->id < id)
+        if (tree->nodes[middle].task->serial < serial)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low < tree->count && tree->nodes[low].task->id == id)
+    if (low < tree->count && tree->nodes[low].task->serial == serial)
         return low;
     return NO_NODE;
 }
@@ -208,7 +208,7 @@ static void link_nodes(struct tree *tree)
     /* From the last, so that each list ends up in the order of spawning. */
     for (uint32_t i = tree->count; i-- > 0;) {
         struct node *node = &tree->nodes[i];
-        uint32_t parent = find_node(tree, node->task->parent_id);
+        uint32_t parent = find_node(tree, node->task->parent_serial);
         uint32_t *list = &tree->root;
 
         if (parent < i) { /* anything else would be a loop */

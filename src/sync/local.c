@@ -301,7 +301,7 @@ int co_local_swap(co_local_key key, void *value, co_local_token *token)
     *token = (co_local_token){
         .co__old = old,
         .co__owner = task ? (const void *)task : (const void *)&thread_locals,
-        .co__owner_id = task ? task->id : 0,
+        .co__owner_id = task ? co__task_id(task) : 0,
         .co__key = key,
     };
     return 0;
@@ -315,7 +315,8 @@ int co_local_reset(co_local_token *token)
 
     if (!token || !token->co__owner)
         return -EINVAL;
-    if (task ? token->co__owner != task || token->co__owner_id != task->id
+    if (task ? token->co__owner != task ||
+                   token->co__owner_id != co__task_id(task)
              : token->co__owner != &thread_locals)
         return -EPERM;
     owner = own();

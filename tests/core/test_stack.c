@@ -81,7 +81,7 @@ static size_t resident(const char *from, size_t bytes)
 static size_t task_resident(const co_task *task)
 {
     return resident(co__stack_bottom(task),
-                    co_task_stack_size(task) - CO_GUARD_BYTES);
+                    task->slab->stride - CO_GUARD_BYTES);
 }
 
 /* Whether the kernel can read there. */
@@ -352,7 +352,7 @@ CO_TASK_TEST(block_and_first_frames_share_the_highest_page)
     spawn_some(co_test_sleep_for_ever, NULL);
     for (int i = 0; i < SOME; i++) {
         uintptr_t end = (uintptr_t)co__stack_bottom(some[i]) +
-                        co_task_stack_size(some[i]) - CO_GUARD_BYTES;
+                        some[i]->slab->stride - CO_GUARD_BYTES;
 
         ck_assert_uint_le((uintptr_t)(some[i] + 1), end);
         ck_assert_uint_lt(end - (uintptr_t)some[i], 4096 - 1024);
@@ -420,7 +420,7 @@ CO_TASK_TEST(trim_gives_the_memory_back_and_keeps_the_guards)
     co_stack_stats stats;
 
     spawn_some(be_deep, co_test_number(100));
-    bytes = co_task_stack_size(some[0]) - CO_GUARD_BYTES;
+    bytes = some[0]->slab->stride - CO_GUARD_BYTES;
     for (int i = 0; i < SOME; i++)
         bottom[i] = co__stack_bottom(some[i]);
     join_some(0);
@@ -769,7 +769,7 @@ static void spawn_without_address_space(void)
     ck_assert_ptr_nonnull(big);
     ck_assert_int_eq(outstanding, held);
     before.slab_count++;
-    before.slab_bytes += CO_STACK_SIZE_MAX;
+    before.slab_bytes += big->slab->stride;
     ck_assert_int_eq(co_test_result(big), 0);
     after = stats_now();
     ck_assert_uint_eq(after.in_use, before.in_use);
