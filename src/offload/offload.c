@@ -227,7 +227,7 @@ int co_offload_abandon_in(enum co_lane lane, co_offload_fn fn, void *arg,
 {
     struct co_executor *pool;
     struct leave_behind *node;
-    int r, outside;
+    int r, outside = 0;
 
     if (!free_arg)
         return -EINVAL;

@@ -12,7 +12,7 @@ unsigned co__sys_processors(void);
 /* Name this thread, for debuggers; the name is cut. */
 void co__sys_thread_name(const char *name);
 
-/* Close every descriptor from `first` on. Async-signal-safe. */
+/* Close every descriptor from `first` on. For a process with one thread. */
 void co__sys_close_from(int first);
 
 /* Forget what a stream has buffered. */

@@ -2,10 +2,11 @@
 /* See sys.h: Linux. */
 #include "offload/sys.h"
 
+#include <dirent.h>
 #include <sched.h>
 #include <stdio_ext.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,19 +30,30 @@ void co__sys_thread_name(const char *name)
     prctl(PR_SET_NAME, name);
 }
 
+/* Before Linux 5.9. */
+static void close_one_by_one(int first)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    struct dirent *entry;
+
+    if (!dir) {
+        for (int fd = first; fd < (int)sysconf(_SC_OPEN_MAX); fd++)
+            close(fd);
+        return;
+    }
+    while ((entry = readdir(dir))) {
+        int fd = (int)strtol(entry->d_name, NULL, 10);
+
+        if (fd >= first && fd != dirfd(dir))
+            close(fd);
+    }
+    closedir(dir);
+}
+
 void co__sys_close_from(int first)
 {
-    struct rlimit limit;
-    int last = 1 << 16;
-
-    if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0)
-        return;
-    /* Before Linux 5.9. */
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < (rlim_t)1
-                                                                      << 20)
-        last = (int)limit.rlim_cur;
-    for (int fd = first; fd < last; fd++)
-        close(fd);
+    if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) < 0)
+        close_one_by_one(first);
 }
 
 void co__sys_purge(FILE *stream)

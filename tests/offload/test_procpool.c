@@ -768,23 +768,6 @@ START_TEST(a_pool_that_is_just_freed_leaves_no_process)
 }
 END_TEST
 
-static void free_a_busy_pool(void)
-{
-    co_procpool *pool = pool_of(1);
-    struct held held;
-
-    held_init(&held, pool);
-    (void)held_spawn(&held);
-    held_fini(&held);
-    co_procpool_free(pool);
-}
-
-START_TEST(a_pool_with_a_call_under_way_cannot_be_freed)
-{
-    co_test_in_task(free_a_busy_pool);
-}
-END_TEST
-
 CO_TASK_TEST(a_forked_child_does_not_share_the_pool)
 {
     co_procpool *pool = pool_of(1);
@@ -991,7 +974,6 @@ static Suite *suite(void)
 {
     Suite *s = suite_create("procpool");
     TCase *tc = tcase_create("procpool");
-    TCase *dies = tcase_create("dies");
 
     co_test_check_fds(tc);
     tcase_set_timeout(tc, 100);
@@ -1029,11 +1011,7 @@ static Suite *suite(void)
     tcase_add_test(tc, without_memory_for_an_answer_the_call_fails);
     tcase_add_test(tc, a_loop_callback_cannot_wait);
     suite_add_tcase(s, tc);
-    /* Needs a process of its own to die in. */
-    tcase_add_test_raise_signal(
-        dies, a_pool_with_a_call_under_way_cannot_be_freed, SIGABRT);
-    suite_add_tcase(s, dies);
     return s;
 }
 
-CO_TEST_MAIN_FORKED(suite)
+CO_TEST_MAIN(suite)
