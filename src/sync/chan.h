@@ -92,9 +92,8 @@ CO_INLINE int co__chan_claim(struct co__chan_waiter *waiter)
 {
     int open = 0;
 
-    return waiter->selects >= 0 ||
-           atomic_compare_exchange_strong(waiter->claim, &open,
-                                          -waiter->selects);
+    return waiter->selects >= 0 || atomic_compare_exchange_strong(
+                                       waiter->claim, &open, -waiter->selects);
 }
 
 /* Hand over to a waiter that was unlinked, if it takes it. A select is told by
