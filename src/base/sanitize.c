@@ -59,6 +59,10 @@ void co__fiber_start(struct co__fiber *fiber)
 
 void co__fiber_unmap(struct co__fiber *fiber)
 {
+#if CO__ASAN
+    /* They would outlive the mapping, for whatever comes there next. */
+    __asan_unpoison_memory_region(fiber->bottom, fiber->size);
+#endif
 #if CO__TSAN
     if (fiber->tsan)
         __tsan_destroy_fiber(fiber->tsan);
