@@ -430,8 +430,9 @@ static struct co_task *heir(struct co_loop *loop, const struct co_task *task)
     return to;
 }
 
-/* A task's function has returned. Who runs next. */
-CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
+/* A task's function has returned; who runs next. The usual case is below. */
+static CO_NOINLINE struct co_task *finish_unusual(struct co_loop *loop,
+                                                  struct co_task *task)
 {
     struct co_task *to;
     int unclaimed, hands_over = task->flags & CO__FLAG_HANDS_OVER;
@@ -439,34 +440,60 @@ CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
     if (CO_UNLIKELY(task->chain.top != NULL))
         co__die("task \"%s\" (%s) returned from inside a scope", task->name,
                 task->site);
-    if (CO_UNLIKELY(task->flags & CO__FLAG_TIMED) &&
-        co__timer_armed(&task->timer))
+    if (co__timer_armed(&task->timer))
         co__timer_cancel(&loop->timers, &task->timer);
-    if (CO_UNLIKELY(task->flags & CO__FLAG_ATTACHED) && task->locals)
+    if (task->flags & CO__FLAG_ATTACHED && task->locals)
         co__locals_release(task);
     loop->alive--;
     task->state = CO__TASK_DONE;
     unclaimed =
         (!task->joiner || hands_over) && task->flags & CO__FLAG_DETACHED;
-    if (CO_UNLIKELY(task->flags & CO__FLAG_ATTACHED))
+    if (task->flags & CO__FLAG_ATTACHED)
         finish_attached(task);
-    else if (CO_UNLIKELY(unclaimed && task->result < 0 && loop->debug))
+    else if (unclaimed && task->result < 0 && loop->debug)
         co__report_unseen(task);
     if (task->joiner && !hands_over)
         co__wake(task->joiner, 0);
-    if (CO_UNLIKELY(task == loop->until)) {
+    if (task == loop->until) {
         loop->until = NULL;
         loop->flags |= CO__LOOP_LEAVE;
-        if (CO_UNLIKELY(loop->debug)) {
+        if (loop->debug) {
             loop->now = co__clock_read();
             co__report_slow(loop);
         }
         return &loop->root;
     }
-    to = CO_UNLIKELY(hands_over) ? heir(loop, task) : next(loop);
+    to = hands_over ? heir(loop, task) : next(loop);
     if (unclaimed)
         co__task_free(task); /* nobody takes the stack before we have left it */
     return to ? to : &loop->root;
+}
+
+CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
+{
+    struct co_task *joiner = task->joiner;
+    struct co_task *to;
+
+    if (CO_UNLIKELY(task->flags & (CO__FLAG_HANDS_OVER | CO__FLAG_TIMED |
+                                   CO__FLAG_ATTACHED)) ||
+        CO_UNLIKELY(task->chain.top || task == loop->until || loop->debug ||
+                    loop->slice <= 1))
+        return finish_unusual(loop, task);
+    loop->alive--;
+    task->state = CO__TASK_DONE;
+    if (joiner && joiner->state == CO__TASK_PARKED) {
+        joiner->state = CO__TASK_READY;
+        joiner->value = 0;
+        co__queue_push(loop, joiner);
+    }
+    to = &loop->root;
+    if (CO_LIKELY(loop->head != loop->tail)) {
+        loop->slice--;
+        to = co__take(loop);
+    }
+    if (!joiner && task->flags & CO__FLAG_DETACHED)
+        co__task_free(task);
+    return to;
 }
 
 /* What co__switch_start calls. It ends in a jump, see co__switch_final. */
@@ -491,14 +518,11 @@ void co__task_entry(void *arg)
         co__switch_final(to->sp, to->value);
 }
 
-void co__task_free(struct co_task *task)
+/* What few tasks have, before the control block is reused. */
+void co__task_undress(struct co_task *task)
 {
-    struct co_loop *loop = task->loop;
-
-    if (CO_UNLIKELY(task->flags & CO__FLAG_ATTACHED) && task->future)
+    if (task->flags & CO__FLAG_ATTACHED && task->future)
         co__future_task_freed(task);
-    if (CO_UNLIKELY(task->flags & CO__FLAG_NAMED))
+    if (task->flags & CO__FLAG_NAMED)
         memset(task->name, 0, sizeof(task->name));
-    loop->held--;
-    co__stack_give(loop->pool, task);
 }

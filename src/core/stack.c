@@ -39,38 +39,16 @@
 #include <unistd.h>
 
 #define CLASS_SHIFT_MIN 14 /* 16 KiB */
-#define CLASS_COUNT     17 /* up to 1 GiB */
 #define SLAB_STACKS_MIN 64
 #define SLAB_BYTES_MAX  ((size_t)1 << 30)
 #define COLOURS         16
 #define WARM_KEPT       256 /* stacks that an idle loop leaves warm */
 #define IDLE_WORK       64  /* stacks that one idle turn trims */
 #define KEPT_BYTES_MAX  ((size_t)1 << 30) /* a larger pool dies with its loop */
-#define QUARANTINE      64
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
-
-struct size_class {
-    struct co_task *warm;
-    uint32_t warm_count;
-    struct co__slab *slabs; /* newest first */
-    struct co__slab *cold;  /* where to look for a cold stack first */
-};
-
-struct co__stack_pool {
-    struct size_class classes[CLASS_COUNT];
-    size_t slab_count;
-    size_t slab_bytes;
-    uint64_t taken_cold; /* since the loop was made, as is `trimmed` */
-    uint64_t trimmed;
-    int any_cold; /* some stack may be cold */
-    /* Debug builds let handles lie before they are reused, so that a stale one
-     * is noticed. */
-    struct co_task *quarantine[QUARANTINE];
-    unsigned quarantined;
-};
 
 /* Every slab descriptor of the process. Grows, never shrinks. */
 static _Atomic(struct co__slab *) all_slabs;
@@ -173,7 +151,7 @@ static void descriptor_give(struct co__slab *slab)
     pthread_mutex_unlock(&slabs_lock);
 }
 
-static uint32_t slab_stacks(const struct size_class *class, size_t stride)
+static uint32_t slab_stacks(const struct co__size_class *class, size_t stride)
 {
     size_t count =
         class->slabs ? (size_t) class->slabs->count * 2 : SLAB_STACKS_MIN;
@@ -186,7 +164,7 @@ static uint32_t slab_stacks(const struct size_class *class, size_t stride)
 static struct co__slab *slab_new(struct co__stack_pool *pool,
                                  unsigned size_class)
 {
-    struct size_class *class = &pool->classes[size_class];
+    struct co__size_class *class = &pool->classes[size_class];
     size_t stride = co__stack_class_bytes(size_class) + page_bytes;
     uint32_t count = slab_stacks(class, stride);
     struct co__slab *slab = descriptor_take();
@@ -280,7 +258,7 @@ static struct co_task *dress(struct co__slab *slab, uint32_t index,
 static struct co_task *take_cold(struct co__stack_pool *pool,
                                  unsigned size_class)
 {
-    struct size_class *class = &pool->classes[size_class];
+    struct co__size_class *class = &pool->classes[size_class];
     struct co__slab *slab;
 
     if (!class->cold)
@@ -319,12 +297,13 @@ static CO_NOINLINE struct co_task *take_slowly(struct co__stack_pool *pool,
     return task;
 }
 
-struct co_task *co__stack_take(struct co__stack_pool *pool, unsigned size_class)
+struct co_task *co__stack_take_slow(struct co__stack_pool *pool,
+                                    unsigned size_class)
 {
-    struct size_class *class = &pool->classes[size_class];
+    struct co__size_class *class = &pool->classes[size_class];
     struct co_task *task = class->warm;
 
-    if (CO_LIKELY(task)) {
+    if (task) {
         class->warm = task->next_free;
         class->warm_count--;
     } else {
@@ -339,31 +318,16 @@ struct co_task *co__stack_take(struct co__stack_pool *pool, unsigned size_class)
     return task;
 }
 
-static void warm_push(struct co__stack_pool *pool, struct co_task *task)
+/* Debug builds let handles lie before they are reused. */
+void co__stack_quarantine(struct co__stack_pool *pool, struct co_task *task)
 {
-    struct size_class *class = &pool->classes[task->size_class];
+    struct co_task **place =
+        &pool->quarantine[pool->quarantined++ % CO__QUARANTINE];
+    struct co_task *oldest = *place;
 
-    task->next_free = class->warm;
-    class->warm = task;
-    class->warm_count++;
-}
-
-void co__stack_give(struct co__stack_pool *pool, struct co_task *task)
-{
-    task->state = CO__TASK_FREE;
-    task->loop = NULL;
-    task->flags = CO__FLAG_DEEP;
-    if (CO__DEBUG) {
-        struct co_task **place =
-            &pool->quarantine[pool->quarantined++ % QUARANTINE];
-        struct co_task *oldest = *place;
-
-        *place = task;
-        task = oldest;
-        if (!task)
-            return;
-    }
-    warm_push(pool, task);
+    *place = task;
+    if (oldest)
+        co__stack_warm_push(pool, oldest);
 }
 
 /* ---- giving memory back to the system ------------------------------------ */
@@ -413,8 +377,8 @@ static unsigned trim(struct co__stack_pool *pool, uint32_t kept, unsigned work)
 {
     unsigned done = 0;
 
-    for (unsigned c = 0; c < CLASS_COUNT && done < work; c++) {
-        struct size_class *class = &pool->classes[c];
+    for (unsigned c = 0; c < CO__CLASS_COUNT && done < work; c++) {
+        struct co__size_class *class = &pool->classes[c];
         struct co_task *task;
 
         while (class->warm_count > kept && done < work) {
@@ -422,7 +386,7 @@ static unsigned trim(struct co__stack_pool *pool, uint32_t kept, unsigned work)
             class->warm = task->next_free;
             class->warm_count--;
             if (make_cold(pool, task) < 0) {
-                warm_push(pool, task);
+                co__stack_warm_push(pool, task);
                 return done;
             }
             done++;
@@ -444,12 +408,12 @@ unsigned co__stack_pool_idle(struct co__stack_pool *pool)
 
 static void end_quarantine(struct co__stack_pool *pool)
 {
-    for (unsigned i = 0; i < QUARANTINE; i++) {
+    for (unsigned i = 0; i < CO__QUARANTINE; i++) {
         struct co_task *task = pool->quarantine[i];
 
         pool->quarantine[i] = NULL;
         if (task)
-            warm_push(pool, task);
+            co__stack_warm_push(pool, task);
     }
 }
 
@@ -462,7 +426,7 @@ unsigned co__stack_pool_trim(struct co__stack_pool *pool)
 
 static void pool_free(struct co__stack_pool *pool)
 {
-    for (unsigned c = 0; c < CLASS_COUNT; c++) {
+    for (unsigned c = 0; c < CO__CLASS_COUNT; c++) {
         struct co__slab *slab = pool->classes[c].slabs;
 
         while (slab) {
@@ -510,7 +474,7 @@ int co__stack_pool_each(struct co__stack_pool *pool,
                         int (*visit)(struct co_task *task, void *arg),
                         void *arg)
 {
-    for (unsigned c = 0; c < CLASS_COUNT; c++)
+    for (unsigned c = 0; c < CO__CLASS_COUNT; c++)
         for (struct co__slab *s = pool->classes[c].slabs; s; s = s->next)
             for (uint32_t i = 0; i < s->used; i++) {
                 struct co_task *task = slot_task(s, i);
@@ -529,7 +493,7 @@ void co__stack_pool_stats(const struct co__stack_pool *pool,
                           co_stack_stats *stats)
 {
     stats->warm = 0;
-    for (unsigned c = 0; c < CLASS_COUNT; c++)
+    for (unsigned c = 0; c < CO__CLASS_COUNT; c++)
         stats->warm += pool->classes[c].warm_count;
     stats->slab_count = pool->slab_count;
     stats->slab_bytes = pool->slab_bytes;

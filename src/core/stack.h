@@ -9,6 +9,7 @@
 
 #include <coppice/stack.h>
 
+#include "base/assert.h"
 #include "core/task.h"
 
 #define CO__STACK_SIZE_DEFAULT ((size_t)256 << 10)
@@ -31,6 +32,29 @@ struct co__slab {
     struct co__stack_pool *pool;
 };
 
+#define CO__CLASS_COUNT 17 /* 16 KiB to 1 GiB */
+#define CO__QUARANTINE  64
+
+struct co__size_class {
+    struct co_task *warm;
+    uint32_t warm_count;
+    struct co__slab *slabs; /* newest first */
+    struct co__slab *cold;  /* where to look for a cold stack first */
+};
+
+struct co__stack_pool {
+    struct co__size_class classes[CO__CLASS_COUNT];
+    size_t slab_count;
+    size_t slab_bytes;
+    uint64_t taken_cold; /* since the loop was made, as is `trimmed` */
+    uint64_t trimmed;
+    int any_cold; /* some stack may be cold */
+    /* Debug builds let handles lie before they are reused, so that a stale one
+     * is noticed. */
+    struct co_task *quarantine[CO__QUARANTINE];
+    unsigned quarantined;
+};
+
 /* This thread's kept pool, or a new one; NULL: no memory. */
 struct co__stack_pool *co__stack_pool_get(void);
 /* Give back a pool none of whose stacks is in use. */
@@ -44,10 +68,43 @@ size_t co__stack_class_bytes(unsigned size_class);
  * A control block on a stack of its own, state FREE, CO__FLAG_NEW; NULL with
  * errno ENOMEM. The stack ends below the block.
  */
-struct co_task *co__stack_take(struct co__stack_pool *pool,
-                               unsigned size_class);
+struct co_task *co__stack_take_slow(struct co__stack_pool *pool,
+                                    unsigned size_class);
+CO_INLINE struct co_task *co__stack_take(struct co__stack_pool *pool,
+                                         unsigned size_class)
+{
+    struct co__size_class *class = &pool->classes[size_class];
+    struct co_task *task = class->warm;
+
+    if (CO__DEBUG || CO__SANITIZED || CO_UNLIKELY(!task))
+        return co__stack_take_slow(pool, size_class);
+    class->warm = task->next_free;
+    class->warm_count--;
+    task->flags = CO__FLAG_NEW;
+    return task;
+}
+
 /* Give it back; the caller may still be running on it until it switches. */
-void co__stack_give(struct co__stack_pool *pool, struct co_task *task);
+void co__stack_quarantine(struct co__stack_pool *pool, struct co_task *task);
+CO_INLINE void co__stack_warm_push(struct co__stack_pool *pool,
+                                   struct co_task *task)
+{
+    struct co__size_class *class = &pool->classes[task->size_class];
+
+    task->next_free = class->warm;
+    class->warm = task;
+    class->warm_count++;
+}
+CO_INLINE void co__stack_give(struct co__stack_pool *pool, struct co_task *task)
+{
+    task->state = CO__TASK_FREE;
+    task->loop = NULL;
+    task->flags = CO__FLAG_DEEP;
+    if (CO__DEBUG)
+        co__stack_quarantine(pool, task);
+    else
+        co__stack_warm_push(pool, task);
+}
 
 /* Called when the loop has nothing to do: give deep pages of warm stacks, and
  * warm stacks that are too many, back; a bounded amount of work. Returns how

@@ -4,6 +4,7 @@
 #define CO_CORE_TURN_H
 
 #include "core/loop.h"
+#include "core/stack.h"
 
 /*
  * One turn of the reactor: wait for events until `deadline` at most (0: do not
@@ -33,6 +34,15 @@ void co__switch_from_root(struct co_loop *loop, struct co_task *task);
 void co__run_first(struct co_loop *loop, struct co_task *task);
 
 /* Give a task's stack and control block back. */
-void co__task_free(struct co_task *task);
+void co__task_undress(struct co_task *task);
+CO_INLINE void co__task_free(struct co_task *task)
+{
+    struct co_loop *loop = task->loop;
+
+    if (CO_UNLIKELY(task->flags & (CO__FLAG_ATTACHED | CO__FLAG_NAMED)))
+        co__task_undress(task);
+    loop->held--;
+    co__stack_give(loop->pool, task);
+}
 
 #endif
