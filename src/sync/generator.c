@@ -363,8 +363,10 @@ static int run(void *arg)
     struct co_task *task = gen->task, *consumer;
     int r = -ECANCELED;
 
-    /* Woken by anything but a consumer it does not begin. */
-    if (task->joiner && !(gen->flags & CLOSING) && !task->chain.cancels)
+    /* It begins for a consumer alone, even for one that is cancelled by now:
+     * the values are there still for the next. */
+    if (task->joiner && !(gen->flags & CLOSING) &&
+        task->chain.cancels == (gen->flags & CANCELLED ? 1u : 0u))
         r = call(gen, task);
     if (!co__loop) /* a forked child */
         return r;
