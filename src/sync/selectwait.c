@@ -192,8 +192,8 @@ static co_time earliest(const struct co__select *s)
     return until;
 }
 
-/* The number of the case that was handed over, 0 to look again, or -ECANCELED,
- * -ETIMEDOUT. */
+/* The number of the case that was handed over; -ECANCELED, -ETIMEDOUT; or
+ * anything else, to look again. */
 static int park(struct co__select *s, co_time until)
 {
     int r;
@@ -229,10 +229,11 @@ static int wait(struct co__select *s)
         r = park(s, until);
         if (r > 0)
             return happened(s, r); /* our own loop's: it took the claim too */
-        if (r < 0) {
+        if (r == -ECANCELED || r == -ETIMEDOUT) {
             i = r;
             break;
         }
+        /* 0, or the end of a descriptor: its case says so. */
     }
     if (!s->shared)
         return i;
