@@ -49,7 +49,6 @@ CO_INLINE struct co_task *make(struct co_loop *loop, const char *site,
     task->arg = arg;
     task->site = site;
     task->serial = ++loop->spawned;
-    task->parent = parent;
     task->parent_serial = parent ? parent->serial : 0;
     loop->held++;
     loop->alive++;

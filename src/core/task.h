@@ -82,11 +82,12 @@ struct co_task {
     uint8_t state;
     uint8_t reason; /* valid while parked */
     uint16_t flags;
-    struct co_loop *loop;   /* NULL while free */
-    co_time since;          /* when it parked */
-    struct co_task *joiner; /* the task that joins it */
+    struct co_loop *loop; /* NULL while free */
+    co_time since;        /* when it parked */
+    co_time until;        /* its own deadline (sleep); CO_NEVER: none */
 
     /* What start and end touch. */
+    struct co_task *joiner; /* the task that joins it */
     co_task_fn fn;
     void *arg;
     const char *site;
@@ -96,8 +97,7 @@ struct co_task {
         struct co_task *const *waits_on; /* likewise */
     };
     struct co__slab *slab;
-    struct co_task *parent; /* who spawned it; valid if it is parent_serial */
-    uint32_t parent_serial; /* 0: no task has */
+    uint32_t parent_serial; /* who spawned it; 0: no task has */
     uint32_t serial;        /* unique in the loop, never 0; see co__task_id */
     union {
         int32_t result;  /* valid when done */
@@ -106,7 +106,6 @@ struct co_task {
     uint8_t size_class;
 
     /* What waiting with a limit touches. */
-    co_time until; /* its own deadline (sleep); CO_NEVER: none */
     struct co__timer timer;
 
     /* What few tasks have: valid if CO__FLAG_ATTACHED, see co__task_attach. */
