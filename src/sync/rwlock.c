@@ -23,7 +23,7 @@ static CO_NOINLINE void admit(co_rwlock *lock)
     while ((head = lock->co__waiters.head) && !lock->co__writer) {
         int writes = CO_CONTAINER_OF(head, struct waiter, base)->writes;
 
-        if (writes && lock->co__readers && head->task->state == CO__TASK_PARKED)
+        if (writes && lock->co__readers)
             return;
         co__waitlist_remove(head);
         if (!co__wake(head->task, 0))

@@ -106,22 +106,37 @@ START_TEST(waiting_outside_a_task_is_eperm_and_leaves_the_mutex_locked)
 }
 END_TEST
 
-static int lock_and_wait(void)
+static int just_lock(void)
+{
+    return co_mutex_lock(&mutex);
+}
+
+static int just_unlock(void)
+{
+    unlock();
+    return 0;
+}
+
+static int lock_and_unlock(void)
 {
     int r = co_mutex_lock(&mutex);
 
-    if (r < 0)
-        return r;
-    r = just_wait();
-    ck_assert_int_eq(just_wait_for(), r);
-    unlock();
+    if (r == 0)
+        unlock();
     return r;
 }
 
+/* It does not let go of it for a moment either. */
 CO_TASK_TEST(waiting_in_a_callback_is_eperm_and_leaves_the_mutex_locked)
 {
     start();
-    ck_assert_int_eq(sync_in_callback(lock_and_wait), -EPERM);
+    ck_assert_int_eq(sync_in_callback(just_lock), 0);
+    sync_line_up(lock_and_unlock, NULL, 1);
+    ck_assert_int_eq(sync_in_callback(just_wait), -EPERM);
+    ck_assert_int_eq(sync_in_callback(just_wait_for), -EPERM);
+    sync_log_is("");
+    ck_assert_int_eq(sync_in_callback(just_unlock), 0);
+    sync_results_are(0, 1, 0);
     is_over();
 }
 
@@ -130,12 +145,15 @@ CO_TASK_TEST(cancelled_or_late_task_keeps_the_mutex_and_does_not_wait)
     start();
     count = 1;
     lock();
+    sync_line_up(lock_and_unlock, NULL, 1);
     sync_refused_when_cancelled(just_wait);
     sync_refused_when_late(just_wait);
     sync_refused_when_cancelled(just_wait_for);
     sync_refused_when_late(just_wait_for);
     ck_assert_ptr_eq(mutex.co__owner, co_self());
+    sync_log_is("");
     unlock();
+    sync_results_are(0, 1, 0);
     is_over();
 }
 
