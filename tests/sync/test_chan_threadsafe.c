@@ -311,6 +311,110 @@ CO_TASK_TEST(loop_callback_cannot_wait)
     done();
 }
 
+/* ---- selects ------------------------------------------------------------- */
+
+static co_future *future;
+
+static int select_once(co_case *cases, size_t count)
+{
+    int i = co_select(cases, count);
+
+    return i < 0 ? i : 100 * i + cases[i].result;
+}
+
+static int select_all(void *unused)
+{
+    int64_t value = 0;
+    co_case cases[] = {
+        CO_CASE_RECV(chan, &value),
+        CO_CASE_FUTURE(future, NULL),
+        CO_CASE_AFTER(100 * CO_SEC),
+    };
+
+    (void)unused;
+    return select_once(cases, 3);
+}
+
+static void start_select(void)
+{
+    make(0);
+    future = co_future_new_threadsafe();
+    ck_assert_ptr_nonnull(future);
+}
+
+static void done_select(void)
+{
+    co_future_unref(future);
+    done();
+}
+
+START_TEST(select_is_ended_by_another_thread)
+{
+    struct worker worker;
+    int64_t value = 1;
+
+    start_select();
+    start(&worker, _i, select_all, NULL);
+    ck_assert_int_eq(co_chan_send(chan, &value), 0);
+    ck_assert_int_eq(end(&worker), 1);
+    start(&worker, _i, select_all, NULL);
+    ck_assert_int_eq(co_sleep(CO_MS), 0); /* mostly it waits by then */
+    ck_assert_int_eq(co_future_resolve(future, 7, NULL), 0);
+    ck_assert_int_eq(end(&worker), 107);
+    done_select();
+}
+END_TEST
+
+static int select_late(void *unused)
+{
+    int64_t value = 0;
+    co_case cases[] = {
+        CO_CASE_SEND(chan, &value),
+        CO_CASE_FUTURE(future, NULL),
+        CO_CASE_AFTER(CO_MS),
+    };
+    int r = 0;
+
+    (void)unused;
+    if (select_once(cases, 3) != 200)
+        return -1000;
+    co_timeout(CO_MS) {
+        r = select_once(cases, 2);
+    }
+    return r;
+}
+
+START_TEST(select_ends_with_its_time_and_its_limits)
+{
+    struct worker worker;
+
+    start_select();
+    start(&worker, _i, select_late, NULL);
+    ck_assert_int_eq(end(&worker), -ETIMEDOUT);
+    done_select();
+}
+END_TEST
+
+START_TEST(thread_cannot_wait_for_what_belongs_to_a_loop)
+{
+    co_chan *local = co_chan_new(sizeof(int64_t), 0);
+    int64_t value = 0;
+    co_case cases[] = {
+        CO_CASE_RECV(local, &value),
+        CO_CASE_RECV(chan, &value),
+    };
+
+    make(0);
+    ck_assert_ptr_nonnull(local);
+    cases[1] = CO_CASE_RECV(chan, &value);
+    ck_assert_int_eq(co_select(cases, 2), -EPERM);
+    ck_assert_int_eq(co_chan_close(chan), 0);
+    ck_assert_int_eq(co_select(cases, 2), 1);
+    co_chan_free(local);
+    done();
+}
+END_TEST
+
 /* ---- closing ------------------------------------------------------------- */
 
 #define WAITERS 6
@@ -534,6 +638,9 @@ static Suite *suite(void)
     tcase_add_test(tc, what_was_handed_over_after_a_cancel_is_returned_too);
     tcase_add_test(tc, loop_callback_cannot_wait);
     tcase_add_loop_test(tc, close_ends_the_waits_of_all_threads, 0, 2);
+    tcase_add_loop_test(tc, select_is_ended_by_another_thread, 0, 2);
+    tcase_add_loop_test(tc, select_ends_with_its_time_and_its_limits, 0, 2);
+    tcase_add_test(tc, thread_cannot_wait_for_what_belongs_to_a_loop);
     suite_add_tcase(s, tc);
 
     tc = tcase_create("many");
