@@ -93,18 +93,29 @@ static CO_NOINLINE co_scope *timeout_exact(co_scope *scope, co_time ns)
 co_scope *co__scope_timeout(co_scope *scope, co_time ns)
 {
     struct co_loop *loop = co__loop;
-    struct co_task *task;
-    co_time now;
+    struct co__chain *chain;
+    co_time now, deadline;
 
     if (CO_UNLIKELY(!loop || ns < loop->far || co__clock_virtual))
         return timeout_exact(scope, ns);
     now = co__clock_coarse() + loop->tick;
     if (now < loop->now)
         now = loop->now;
-    task = loop->self;
-    if (CO_UNLIKELY(task->chain.due <= now))
+    chain = &loop->self->chain;
+    if (CO_UNLIKELY(chain->due <= now || scope->co__chain))
         return timeout_exact(scope, ns);
-    return enter(&task->chain, scope, co__time_add(now, ns), 0);
+    deadline = co__time_add(now, ns);
+    /* enter() in short: no cancel is pending, so `due` is that of `top`. */
+    scope->co__outer = chain->top;
+    scope->co__chain = chain;
+    scope->co__deadline = deadline;
+    scope->co__flags = 0;
+    if (deadline > chain->due)
+        deadline = chain->due;
+    scope->co__due = deadline;
+    chain->due = deadline;
+    chain->top = scope;
+    return scope;
 }
 
 co_scope *co__scope_deadline(co_scope *scope, co_time at)
@@ -126,6 +137,14 @@ void co__scope_leave(co_scope *scope)
     if (!chain)
         return;
     CO_ASSERT(chain->top == scope);
+    if (CO_LIKELY(!chain->cancels && !chain->shields)) {
+        const co_scope *outer = scope->co__outer;
+
+        scope->co__chain = NULL;
+        chain->top = scope->co__outer;
+        chain->due = outer ? outer->co__due : CO_NEVER;
+        return;
+    }
     chain->top = scope->co__outer;
     chain->shields -= scope->co__flags & FLAG_SHIELD;
     scope->co__chain = NULL;
