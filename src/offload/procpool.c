@@ -18,7 +18,9 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "core/remote.h"
+#include "core/scope.h"
 #include "offload/forked.h"
 #include "offload/offload.h"
 #include "offload/procserver.h"
@@ -193,10 +195,14 @@ static int acquire(struct co_procpool *pool, struct place **place)
         return 0;
     }
     r = stand_in_line(pool, &pool->calls, &waiting);
+    if (r == 0 && !waiting.place)
+        return -ECANCELED;
+    /* A call that would be given up at once is not begun, which would cost the
+     * worker: the place goes to the next. */
+    if (r == 0)
+        r = co__chain_error(co__chain_current(), co__clock_read());
     if (r < 0 && waiting.place)
-        release(pool, waiting.place); /* nothing was begun: to the next */
-    else if (r == 0 && !waiting.place)
-        r = -ECANCELED;
+        release(pool, waiting.place);
     *place = waiting.place;
     return r;
 }

@@ -419,6 +419,19 @@ CO_TASK_TEST(shutdown_lets_idle_threads_go)
     ck_assert_int_eq(co_offload(add, NULL), 1);
 }
 
+CO_TASK_TEST(shutdown_waits_until_idle_threads_have_gone)
+{
+    co_executor *pool = default_pool(CO_LANE_DEFAULT);
+
+    ck_assert_int_eq(co_offload(add, NULL), 1);
+    for (int i = 0; i < co_test_scale(50, 5); i++) {
+        ck_assert_int_eq(co_offload(add, NULL), 1);
+        AWAIT(pool_idle(pool) == pool_threads(pool));
+        ck_assert_int_eq(co_loop_shutdown_executor(), 0);
+        ck_assert_uint_eq(pool_threads(pool), 0);
+    }
+}
+
 static int shut_down(void *arg)
 {
     (void)arg;
@@ -553,6 +566,7 @@ static Suite *suite(void)
                    a_lower_limit_sends_busy_threads_away_when_they_are_done);
     tcase_add_test(tc, limits_out_of_range_are_refused);
     tcase_add_test(tc, shutdown_lets_idle_threads_go);
+    tcase_add_test(tc, shutdown_waits_until_idle_threads_have_gone);
     tcase_add_test(tc, shutdown_waits_for_this_loops_jobs);
     tcase_add_test(tc, shutdown_keeps_to_its_time_and_can_be_asked_again);
     tcase_add_test(tc, shutdown_does_not_wait_for_another_loops_jobs);

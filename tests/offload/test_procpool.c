@@ -531,6 +531,27 @@ CO_TASK_TEST(a_worker_that_died_idle_is_replaced_unseen)
     pool_end(pool);
 }
 
+static int pid_task(void *pool)
+{
+    return call(pool, OWN_PID);
+}
+
+CO_TASK_TEST(a_worker_that_died_with_a_request_unread_is_replaced)
+{
+    co_procpool *pool = pool_of(1);
+    int pid = call(pool, OWN_PID), next;
+    co_task *task;
+
+    kill(pid, SIGSTOP);
+    task = co_test_spawn(pid_task, pool);
+    co_test_yield();
+    kill(pid, SIGKILL);
+    next = co_test_result(task);
+    ck_assert_int_gt(next, 0);
+    ck_assert_int_ne(next, pid);
+    pool_end(pool);
+}
+
 static int parent_of(pid_t pid)
 {
     char name[64], text[256] = "";
@@ -675,10 +696,39 @@ CO_TASK_TEST(a_place_granted_before_the_cancel_goes_to_the_next)
     held_let_go(&hand_over.held);
     ck_assert_int_eq(co_test_result(holder), 7);
     ck_assert_int_eq(co_test_result(next), 0);
-    (void)co_test_result(hand_over.victim); /* it may have got its answer */
-    ck_assert_int_gt(call(pool, OWN_PID), 0);
-    (void)pid;
+    ck_assert_int_eq(co_test_result(hand_over.victim), -ECANCELED);
+    ck_assert_int_eq(call(pool, OWN_PID), pid);
     held_fini(&hand_over.held);
+    pool_end(pool);
+}
+
+static void *held_call_in_thread(void *held)
+{
+    return co_test_number(held_call(held));
+}
+
+CO_TASK_TEST(a_place_on_its_way_to_a_cancelled_task_goes_to_the_next)
+{
+    co_procpool *pool = pool_of(1);
+    int pid = call(pool, OWN_PID);
+    struct held held;
+    pthread_t thread;
+    co_task *victim;
+    void *result;
+
+    held_init(&held, pool);
+    ck_assert_int_eq(pthread_create(&thread, NULL, held_call_in_thread, &held),
+                     0);
+    held_await(&held);
+    victim = co_test_spawn(echo_task, pool);
+    co_test_yield();
+    held_let_go(&held);
+    pthread_join(thread, &result); /* it has handed its place on */
+    ck_assert_int_eq((int)(intptr_t)result, 7);
+    co_cancel(victim); /* first in the loop's eyes */
+    ck_assert_int_eq(co_test_result(victim), -ECANCELED);
+    ck_assert_int_eq(call(pool, OWN_PID), pid);
+    held_fini(&held);
     pool_end(pool);
 }
 
@@ -784,6 +834,28 @@ CO_TASK_TEST(a_forked_child_does_not_share_the_pool)
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 42);
     ck_assert_int_eq(call(pool, OWN_PID), pid);
+    pool_end(pool);
+}
+
+static int fds_of_a_child(void)
+{
+    int status = -1;
+    pid_t child = fork();
+
+    if (child == 0)
+        _exit(co_test_fds_open());
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    return WEXITSTATUS(status);
+}
+
+CO_TASK_TEST(a_forked_child_has_none_of_its_descriptors)
+{
+    int before = fds_of_a_child();
+    co_procpool *pool = pool_of(1);
+
+    ck_assert_int_eq(call(pool, ECHO), 0);
+    ck_assert_int_eq(fds_of_a_child(), before);
+    ck_assert_int_eq(call(pool, ECHO), 0);
     pool_end(pool);
 }
 
@@ -998,6 +1070,9 @@ static Suite *suite(void)
     tcase_add_test(tc, a_call_out_of_time_loses_its_worker);
     tcase_add_test(tc, a_call_cancelled_in_line_costs_no_worker);
     tcase_add_test(tc, a_place_granted_before_the_cancel_goes_to_the_next);
+    tcase_add_test(tc, a_place_on_its_way_to_a_cancelled_task_goes_to_the_next);
+    tcase_add_test(tc, a_worker_that_died_with_a_request_unread_is_replaced);
+    tcase_add_test(tc, a_forked_child_has_none_of_its_descriptors);
     tcase_add_test(tc, a_shutdown_that_waits_lets_all_calls_end);
     tcase_add_test(tc, a_shutdown_without_waiting_fails_all_calls);
     tcase_add_test(tc, a_shutdown_keeps_to_its_time_and_can_be_asked_again);
