@@ -741,6 +741,7 @@ static int misuse_with_reports(void *arg)
     co_loop_set_error_handler(co_loop_running(), keep_report, r);
     later(&a, 1, 'a');
     run_elsewhere(&e);
+    ck_assert_int_eq(co_handle_cancel(&a), 0);
     return 0;
 }
 
