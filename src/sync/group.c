@@ -111,7 +111,8 @@ void co__group_child_ended(struct co_task *task)
     co_group *group = task->group;
 
     leave(group, task);
-    co__future_task_joined(task);
+    if (CO_UNLIKELY(task->future != NULL))
+        co__future_task_joined(task);
     if (CO_UNLIKELY(task->result < 0))
         child_failed(group, task);
     if (!group->co__waiter)
