@@ -28,6 +28,7 @@
 #include "offload/sys.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -137,6 +138,7 @@ static void spin(struct co_executor *pool)
                 return;
             co__cpu_relax();
         }
+        sched_yield(); /* who pushes may stand in line for this processor */
     } while (now() < end);
     most /= 2;
     atomic_store_explicit(&pool->spin_ns, most < SPIN_LESS ? 0 : most,
