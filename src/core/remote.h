@@ -76,7 +76,7 @@ void co__remote_settle(struct co__remote *remote);
 void co__remote_post(struct co__remote *remote);
 
 /* What the loop calls for a node that was posted; see inbox.c. */
-void co__remote_arrive(void *remote);
+void co__remote_arrive(void *arg);
 
 /* ---- the owner's list, under its lock ------------------------------------ */
 

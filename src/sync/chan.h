@@ -61,11 +61,15 @@ CO_INLINE void co__chan_copy(const struct co_chan *chan, void *to,
 {
     size_t bytes = chan->element_bytes;
 
+    if (CO_UNLIKELY(!bytes))
+        return;
+    if (!to || !from)
+        __builtin_unreachable(); /* every call has looked */
     if (CO_LIKELY(bytes == 8))
         memcpy(to, from, 8);
     else if (bytes == 4)
         memcpy(to, from, 4);
-    else if (bytes)
+    else
         memcpy(to, from, bytes);
 }
 
