@@ -410,7 +410,6 @@ void co_gen_free(co_gen *gen)
 {
     struct co_loop *loop = co__loop;
     struct co_task *task, *self;
-    co_scope shield = {0};
 
     if (!gen)
         return;
@@ -436,7 +435,8 @@ void co_gen_free(co_gen *gen)
             co__limits_changed(task);
         return;
     }
-    co__scope_shield(&shield, 0);
+    /* As for any consumer: its own limits go to the generator, which has to
+     * end already, and do not end this wait. */
     task->joiner = self;
     self->waits_for = task;
     if (can_be_asked(task)) {
@@ -445,7 +445,6 @@ void co_gen_free(co_gen *gen)
         co__limits_changed(task);
         co__park(loop, self, CO__WAIT_GENERATOR);
     }
-    co__scope_leave(&shield);
     CO_ASSERT(!gen->task);
     release(gen);
 }

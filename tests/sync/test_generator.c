@@ -1026,6 +1026,29 @@ CO_TASK_TEST(value_that_waits_goes_when_its_yield_fails)
     co_gen_free(gen);
 }
 
+static int withdraws(co_gen *gen, void *unused)
+{
+    int r = 0;
+
+    (void)unused;
+    for (int i = 1; i <= 2; i++)
+        co_timeout(CO_SEC)
+            r = co_gen_yield(gen, co_test_number(i), NULL);
+    r = co_sleep(10 * CO_SEC);
+    return r < 0 ? r : co_gen_yield(gen, co_test_number(3), NULL);
+}
+
+CO_TASK_TEST(value_that_was_taken_back_is_not_given_to_who_comes_later)
+{
+    co_gen *gen = make(withdraws, 0);
+
+    ck_assert_int_eq(next(gen), 1);
+    ck_assert_int_eq(co_sleep(3 * CO_SEC), 0);
+    ck_assert_int_eq(next(gen), 3);
+    ck_assert_int_eq(co_test_clock_elapsed(), 12 * CO_SEC);
+    co_gen_free(gen);
+}
+
 static int own_timeout_at_work(co_gen *gen, void *unused)
 {
     int r = 0, s = 0;
@@ -1296,19 +1319,19 @@ static int dies_under_a_consumer(void *unused)
     return 0;
 }
 
-static void *free_in_thread(void *gen)
+static co_gen *kept;
+
+static int make_kept(void *unused)
 {
-    co_gen_free(gen);
-    return NULL;
+    (void)unused;
+    kept = make(count_to, 5);
+    return (int)next(kept);
 }
 
 static int dies_elsewhere(void *unused)
 {
-    pthread_t thread;
-
-    pthread_create(&thread, NULL, free_in_thread,
-                   make(count_to, (intptr_t)unused));
-    pthread_join(thread, NULL);
+    (void)unused;
+    co_gen_free(kept);
     return 0;
 }
 
@@ -1330,14 +1353,17 @@ static int dies_of_a_scope(void *unused)
 START_TEST(misuse_stops_the_program_and_says_which)
 {
     const char *text = co_test_dies(dies_in_itself, NULL);
+    co_loop *loop = co_loop_new(NULL);
 
     ck_assert_ptr_nonnull(strstr(text, "co_gen_free"));
     ck_assert_ptr_nonnull(strstr(text, "from within itself"));
     text = co_test_dies(dies_under_a_consumer, NULL);
     ck_assert_ptr_nonnull(strstr(text, "co_gen_free"));
     ck_assert_ptr_nonnull(strstr(text, "\"consumer\""));
+    ck_assert_int_eq(co_loop_run_until(loop, make_kept, NULL, NULL), 0);
     text = co_test_dies(dies_elsewhere, NULL);
     ck_assert_ptr_nonnull(strstr(text, "another loop's generator"));
+    co_loop_free(loop);
     text = co_test_dies(dies_of_a_scope, NULL);
     ck_assert_ptr_nonnull(strstr(text, "from inside a scope"));
 }
@@ -1465,15 +1491,6 @@ START_TEST(task_that_ends_with_the_loop_can_free_its_generator)
     ck_assert_str_eq(events.text, "c");
 }
 END_TEST
-
-static co_gen *kept;
-
-static int make_kept(void *unused)
-{
-    (void)unused;
-    kept = make(count_to, 5);
-    return (int)next(kept);
-}
 
 static int use_kept(void *unused)
 {
@@ -1813,6 +1830,8 @@ static Suite *suite(void)
     tcase_add_test(tc, scope_around_a_yield_ends_it_and_the_next_value_waits);
     tcase_add_test(tc, value_that_waits_can_be_left_and_freed);
     tcase_add_test(tc, value_that_waits_goes_when_its_yield_fails);
+    tcase_add_test(tc,
+                   value_that_was_taken_back_is_not_given_to_who_comes_later);
     tcase_add_test(tc, yield_within_a_scope_that_has_run_out_yields_nothing);
     tcase_add_test(tc, yield_that_fails_leaves_the_consumers_limit_in_force);
     tcase_add_test(tc, consumer_may_come_while_the_generator_works_on_its_own);
