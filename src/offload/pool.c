@@ -16,10 +16,9 @@
  * watches at a time, none where there is one processor.
  *
  * Idle threads are woken latest first, so those that are too many stay idle
- * until they leave. A record outlives its thread, for whoever woke it may still
- * be in the call that does so; records are reused and freed with the pool. The
- * pool itself is freed by who gives back the last reference: the owner or a
- * thread.
+ * until they leave. Their records are kept for the next, and freed with the
+ * pool. The pool itself is freed by who gives back the last reference: the owner
+ * or a thread.
  */
 #include "offload/pool.h"
 
@@ -363,9 +362,28 @@ static int check_push(const struct co_executor *pool, const struct co__job *job)
     return 0;
 }
 
+/* Wake or start a thread for what was just queued, and let go of the lock. The
+ * job may have been run meanwhile, and the pool be freed for it: hence the
+ * reference, and the signal under the lock. */
+static void call_for_help(struct co_executor *pool)
+{
+    unsigned refs;
+
+    if (pool->idle) {
+        pthread_cond_signal(&co__pool_call_idle(pool, 0)->cond);
+        pthread_mutex_unlock(&pool->lock);
+        return;
+    }
+    pool->refs++;
+    (void)start(pool); /* if it fails, those that are there will do it */
+    refs = --pool->refs;
+    pthread_mutex_unlock(&pool->lock);
+    if (!refs)
+        co__pool_destroy(pool);
+}
+
 int co__pool_push(struct co_executor *pool, struct co__job *job)
 {
-    struct co__worker *called = NULL;
     int r;
 
     atomic_init(&job->state, CO__JOB_QUEUED);
@@ -383,15 +401,11 @@ int co__pool_push(struct co_executor *pool, struct co__job *job)
         return r;
     }
     append(pool, job);
-    if (queued(pool) > pool->coming) {
-        if (pool->idle)
-            called = co__pool_call_idle(pool, 0);
-        else if (pool->threads - pool->leaving < pool->threads_max)
-            (void)start(pool); /* if not, those that are there will do it */
-    }
-    pthread_mutex_unlock(&pool->lock);
-    if (called)
-        pthread_cond_signal(&called->cond);
+    if (queued(pool) > pool->coming &&
+        (pool->idle || pool->threads - pool->leaving < pool->threads_max))
+        call_for_help(pool);
+    else
+        pthread_mutex_unlock(&pool->lock);
     return 0;
 }
 

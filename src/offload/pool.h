@@ -41,7 +41,7 @@ struct co__job {
     uint32_t submitted; /* counts against queue_max */
 };
 
-/* One thread. The record outlives it, see pool.c. */
+/* One thread. The record is kept for the next. */
 struct co__worker {
     struct co_executor *pool;
     struct co__worker *next, *prev; /* in `workers`; next: in `spare` */
