@@ -164,6 +164,21 @@ START_TEST(the_loop_that_was_set_is_got)
 }
 END_TEST
 
+START_TEST(another_loop_at_the_same_address_is_not_the_one_that_was_set)
+{
+    co_loop *loop = co_loop_new(NULL), *next, *got;
+
+    ck_assert_int_eq(co_loop_set(loop), 0);
+    co_loop_free(loop);
+    next = co_loop_new(NULL); /* mostly there */
+    got = co_loop_get();
+    ck_assert_ptr_nonnull(got);
+    ck_assert_ptr_ne(got, next);
+    co_loop_free(next);
+    co_loop_free(got);
+}
+END_TEST
+
 static void *get_and_free(void *other)
 {
     co_loop *loop = co_loop_get();
@@ -524,6 +539,8 @@ static Suite *suite(void)
     tcase_add_test(tc, a_forked_child_has_left_its_loop);
     tcase_add_test(tc, a_thread_gets_one_loop_until_it_is_freed);
     tcase_add_test(tc, the_loop_that_was_set_is_got);
+    tcase_add_test(
+        tc, another_loop_at_the_same_address_is_not_the_one_that_was_set);
     tcase_add_test(tc, each_thread_has_its_own);
     tcase_add_test(tc, runs_get_their_loops_from_the_factory);
     tcase_add_test(tc, what_the_factory_cannot_make_is_an_error_of_the_run);

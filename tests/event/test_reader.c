@@ -102,6 +102,7 @@ PAIR_TEST(a_reader_is_called_when_there_is_something_to_read)
     put(fds[1], "unread");
     turns();
     ck_assert_int_eq(s.calls, 2);
+    ck_assert_uint_eq(co_loop_running()->internal, 0);
     close_pair(fds);
 }
 
@@ -213,6 +214,8 @@ CO_TASK_TEST(both_directions_go_side_by_side)
     turns();
     ck_assert_int_eq(in.calls, 2);
     ck_assert_int_eq(co_loop_remove_reader(co_loop_running(), fds[0]), 1);
+    turns();
+    ck_assert_uint_eq(co_loop_running()->internal, 0); /* nobody waits on */
     close_pair(fds);
 }
 

@@ -231,10 +231,24 @@ CO_TASK_TEST(a_signal_wakes_a_loop_that_waits)
     ck_assert_int_eq(drop(SIGUSR1), 1);
 }
 
+static void install_with_info(int signo)
+{
+    struct sigaction action = {.sa_sigaction = old_handler_with_info,
+                               .sa_flags = SA_SIGINFO};
+
+    ck_assert_int_eq(sigaction(signo, &action, NULL), 0);
+}
+
 CO_TASK_TEST(a_handler_that_others_have_installed_meanwhile_stays)
 {
+    struct sigaction now;
     struct heard h = {0};
 
+    ck_assert_int_eq(add(SIGUSR1, &h), 0);
+    install_with_info(SIGUSR1);
+    ck_assert_int_eq(drop(SIGUSR1), 1);
+    ck_assert_int_eq(sigaction(SIGUSR1, NULL, &now), 0);
+    ck_assert(now.sa_sigaction == old_handler_with_info);
     ck_assert_int_eq(add(SIGUSR1, &h), 0);
     install(SIGUSR1, old_handler);
     send(SIGUSR1);
@@ -389,6 +403,34 @@ START_TEST(a_loop_that_does_not_run_takes_signals)
 }
 END_TEST
 
+static void stop_amid_a_removal(int signo, void *arg)
+{
+    co_loop *loop = co_loop_running();
+
+    ck_assert_int_eq(co_loop_stop(loop), 0);
+    send(SIGUSR2);
+    ck_assert_int_eq(co_loop_remove_signal(loop, SIGUSR2), 1);
+    ck_assert_int_eq(co_loop_remove_signal(loop, signo), 1);
+    *(int *)arg += 1;
+}
+
+START_TEST(a_removal_that_takes_calls_back_loses_no_stop)
+{
+    co_loop *loop = co_loop_new(NULL);
+    struct heard h = {0};
+    int stopped = 0;
+
+    ck_assert_int_eq(
+        co_loop_add_signal(loop, SIGUSR1, stop_amid_a_removal, &stopped), 0);
+    ck_assert_int_eq(co_loop_add_signal(loop, SIGUSR2, on_signal, &h), 0);
+    send(SIGUSR1);
+    ck_assert_int_eq(co_loop_run_forever(loop), 0);
+    ck_assert_int_eq(stopped, 1);
+    ck_assert_int_eq(h.calls, 0);
+    co_loop_free(loop);
+}
+END_TEST
+
 /* ---- refusals ------------------------------------------------------------ */
 
 CO_TASK_TEST(bad_signals_are_refused)
@@ -495,10 +537,7 @@ END_TEST
 
 START_TEST(the_old_handler_may_want_to_know_more)
 {
-    struct sigaction action = {.sa_sigaction = old_handler_with_info,
-                               .sa_flags = SA_SIGINFO};
-
-    ck_assert_int_eq(sigaction(SIGINT, &action, NULL), 0);
+    install_with_info(SIGINT);
     run_interrupted();
     ck_assert_int_eq(old_infos, 0);
     install(SIGINT, old_handler);
@@ -510,7 +549,7 @@ static int interrupt_twice(void *arg)
     (void)arg;
     send(SIGINT);
     send(SIGINT);
-    return 7;
+    return co_sleep(CO_MS) == 0 ? 7 : 1;
 }
 
 static int wait_for_the_end(void *arg)
@@ -602,6 +641,7 @@ static Suite *suite(void)
     tcase_add_test(tc, each_loop_hears_a_signal);
     tcase_add_test(tc, loops_come_and_go_while_signals_rain);
     tcase_add_test(tc, a_loop_that_does_not_run_takes_signals);
+    tcase_add_test(tc, a_removal_that_takes_calls_back_loses_no_stop);
     tcase_add_test(tc, bad_signals_are_refused);
     tcase_add_test(tc, an_ending_loop_takes_no_signals);
     tcase_add_test(tc, a_forked_child_has_the_old_handler);
