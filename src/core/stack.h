@@ -73,11 +73,14 @@ struct co_task *co__stack_take_slow(struct co__stack_pool *pool,
 CO_INLINE struct co_task *co__stack_take(struct co__stack_pool *pool,
                                          unsigned size_class)
 {
-    struct co__size_class *class = &pool->classes[size_class];
-    struct co_task *task = class->warm;
+    struct co__size_class *class;
+    struct co_task *task;
 
-    if (CO__DEBUG || CO__SANITIZED || CO_UNLIKELY(!task))
+    if (CO__DEBUG || CO__SANITIZED ||
+        CO_UNLIKELY(!pool->classes[size_class].warm))
         return co__stack_take_slow(pool, size_class);
+    class = &pool->classes[size_class];
+    task = class->warm;
     class->warm = task->next_free;
     class->warm_count--;
     task->flags = CO__FLAG_NEW;
