@@ -43,6 +43,22 @@ CO_INLINE int co__spin_wanted(struct co__spin *spin)
     return !co__clock_virtual;
 }
 
+/* It took so long. Longer than `most`, and it did not pay: also if the answer
+ * came, because others had the processor meanwhile. */
+CO_INLINE void co__spin_learn(struct co__spin *spin, co_time took, co_time most)
+{
+    if (took < most) {
+        spin->every = 0;
+        spin->usual += (took - spin->usual) / 8 + 1;
+        return;
+    }
+    spin->every = spin->every ? spin->every * 2 : 1;
+    if (spin->every > CO__SPIN_RARELY)
+        spin->every = CO__SPIN_RARELY;
+    spin->rest = spin->every;
+    spin->usual = 0;
+}
+
 /*
  * Look until done(arg), no longer than until `deadline`. Returns whether it is
  * done.
@@ -61,8 +77,7 @@ CO_INLINE int co__spin(struct co__spin *spin, int (*done)(void *arg), void *arg,
     do {
         for (int i = 0; i < CO__SPIN_LOOKS; i++) {
             if (done(arg)) {
-                spin->every = 0;
-                spin->usual += (now - start - spin->usual) / 8 + 1;
+                co__spin_learn(spin, now - start, most);
                 return 1;
             }
             co__relax();
@@ -70,11 +85,7 @@ CO_INLINE int co__spin(struct co__spin *spin, int (*done)(void *arg), void *arg,
         sched_yield();
         now = co__clock_read();
     } while (now - start < most);
-    spin->every = spin->every ? spin->every * 2 : 1;
-    if (spin->every > CO__SPIN_RARELY)
-        spin->every = CO__SPIN_RARELY;
-    spin->rest = spin->every;
-    spin->usual = 0;
+    co__spin_learn(spin, now - start, most);
     return 0;
 }
 
