@@ -17,8 +17,8 @@
  *
  * Idle threads are woken latest first, so those that are too many stay idle
  * until they leave. Their records are kept for the next, and freed with the
- * pool. The pool itself is freed by who gives back the last reference: the owner
- * or a thread.
+ * pool. The pool itself is freed by who gives back the last reference: the
+ * owner or a thread.
  */
 #include "offload/pool.h"
 
