@@ -326,7 +326,7 @@ int co_gen_yield(co_gen *gen, void *value, void **sent)
 
 int co_gen_delegate(co_gen *gen, co_gen *inner)
 {
-    void *value, *sent = NULL;
+    void *value = NULL, *sent = NULL;
     int r;
 
     if (!gen || !inner)

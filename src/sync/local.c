@@ -192,7 +192,7 @@ static int make_own(struct co__locals **owner, uint32_t index)
         return 0;
     if (old && old->room > room)
         room = old->room;
-    locals = co__alloc_zero(sizeof(*locals) + room * sizeof(locals->slots[0]));
+    locals = co__alloc_zero(sizeof(*locals) + room * sizeof(void *));
     if (!locals)
         return -ENOMEM;
     locals->refs = 1;
@@ -200,7 +200,7 @@ static int make_own(struct co__locals **owner, uint32_t index)
     *owner = locals;
     if (!old)
         return 0;
-    memcpy(locals->slots, old->slots, old->room * sizeof(old->slots[0]));
+    memcpy(locals->slots, old->slots, old->room * sizeof(void *));
     if (old->refs == 1) {
         co__free(old);
         return 0;
