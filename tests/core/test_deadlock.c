@@ -135,7 +135,7 @@ static void is_deadlock(void (*body)(void))
     ck_assert_int_eq(after, before);
     ck_assert_int_eq(result, 5);
     ck_assert_ptr_null(co_self());
-    says("deadlock");
+    says("deadlock:");
     says(" on loop 0x"); /* the dump */
     says("parked, waiting for ");
     does_not_say("running");
@@ -149,7 +149,7 @@ static void is_no_deadlock(void (*body)(void))
 
     ck_assert_msg(r == 0, "%d:\n%s", r, said);
     ck_assert_int_eq(result, 17);
-    does_not_say("deadlock");
+    does_not_say("deadlock:");
 }
 
 static co_task *spawn_named(const char *name, co_task_fn fn, void *arg)
@@ -446,7 +446,7 @@ START_TEST(environment_turns_it_on)
     setenv("COPPICE_DEBUG", "1", 1);
     ck_assert_int_eq(run_with(wait_for_nobody, NULL, NULL), -EDEADLK);
     unsetenv("COPPICE_DEBUG");
-    says("deadlock");
+    says("deadlock:");
 }
 END_TEST
 
