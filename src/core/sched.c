@@ -289,6 +289,10 @@ void co__run_first(struct co_loop *loop, struct co_task *task)
         return;
     }
     CO_ASSERT(self->state == CO__TASK_READY);
+    if (CO_UNLIKELY(loop->debug)) { /* what it took so far is its own */
+        loop->now = co__clock_read();
+        co__report_slow(loop);
+    }
     self->value = 0;
     co__queue_push_first(loop, self);
     loop->slice--; /* as in co__park_into */

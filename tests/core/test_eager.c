@@ -317,6 +317,32 @@ CO_TASK_TEST(an_error_handler_can_spawn_eagerly)
     ck_assert_int_eq(co_loop_set_debug(loop, 0), 0);
 }
 
+static void note_name(co_loop *loop, const co_report *report, void *arg)
+{
+    (void)loop;
+    snprintf(arg, 32, "%s", report->name);
+}
+
+CO_TASK_TEST(who_is_slow_is_told_apart)
+{
+    co_loop *loop = co_loop_running();
+    char name[32] = "";
+    co_task *task;
+
+    ck_assert_int_eq(co_task_set_name(co_self(), "spawner"), 0);
+    ck_assert_int_eq(co_loop_set_error_handler(loop, note_name, name), 0);
+    ck_assert_int_eq(co_loop_set_debug(loop, 1), 0);
+    co_test_clock_pass(CO_SEC);
+    task = eager(co_test_return, NULL);
+    ck_assert_str_eq(name, "spawner");
+    ck_assert_int_eq(co_test_result(task), 0);
+    name[0] = '\0';
+    task = eager(be_slow, NULL);
+    ck_assert_str_eq(name, ""); /* the child has none */
+    ck_assert_int_eq(co_test_result(task), 0);
+    ck_assert_int_eq(co_loop_set_debug(loop, 0), 0);
+}
+
 START_TEST(a_turn_of_an_embedded_loop_may_end_amid_an_eager_spawn)
 {
     co_loop *loop = co_loop_new(NULL);
@@ -354,6 +380,7 @@ static Suite *suite(void)
     tcase_add_test(tc, the_child_can_cancel_its_spawner);
     tcase_add_test(tc, a_callback_can_spawn_eagerly);
     tcase_add_test(tc, an_error_handler_can_spawn_eagerly);
+    tcase_add_test(tc, who_is_slow_is_told_apart);
     tcase_add_test(tc, a_turn_of_an_embedded_loop_may_end_amid_an_eager_spawn);
     suite_add_tcase(s, tc);
     return s;
