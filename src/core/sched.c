@@ -444,7 +444,7 @@ static CO_NOINLINE struct co_task *finish_unusual(struct co_loop *loop,
     if (CO_UNLIKELY(task->chain.top != NULL))
         co__die("task \"%s\" (%s) returned from inside a scope", task->name,
                 task->site);
-    if (co__timer_armed(&task->timer))
+    if (task->flags & CO__FLAG_TIMED && co__timer_armed(&task->timer))
         co__timer_cancel(&loop->timers, &task->timer);
     if (task->flags & CO__FLAG_ATTACHED && task->locals)
         co__locals_release(task);

@@ -96,7 +96,7 @@ struct co_task {
         struct co_task *waits_for;       /* see co__task_waits_for */
         struct co_task *const *waits_on; /* likewise */
     };
-    struct co__slab *slab;
+    struct co_group *group; /* that it is a child of, or NULL; see below */
     uint32_t parent_serial; /* who spawned it; 0: no task has */
     uint32_t serial;        /* unique in the loop, never 0; see co__task_id */
     union {
@@ -107,11 +107,12 @@ struct co_task {
 
     /* What waiting with a limit touches. */
     struct co__timer timer;
+    struct co__slab *slab;
 
-    /* What few tasks have: valid if CO__FLAG_ATTACHED, see co__task_attach. */
+    /* What few tasks have, in one cache line: valid if CO__FLAG_ATTACHED, see
+     * co__task_attach; and so is `group`. */
     struct co_future *future;  /* resolved when the task ends; or NULL */
     struct co__locals *locals; /* or NULL */
-    struct co_group *group;    /* that it is a child of; or NULL */
     struct co_task *group_next, *group_prev; /* valid if group is */
 
     char name[CO_TASK_NAME_MAX + 1]; /* zero bytes unless CO__FLAG_NAMED */
