@@ -23,11 +23,10 @@
 #include "offload/pool.h"
 
 #include "base/alloc.h"
-#include "base/cpu.h"
+#include "base/compiler.h"
 #include "offload/sys.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -135,7 +134,7 @@ static void spin(struct co_executor *pool)
         for (int i = 0; i < SPIN_LOOK; i++) {
             if (queued(pool))
                 return;
-            co__cpu_relax();
+            co__relax();
         }
         sched_yield(); /* who pushes may stand in line for this processor */
     } while (now() < end);
