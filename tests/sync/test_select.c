@@ -2,6 +2,8 @@
 /* Waiting for one of several things. */
 #include <coppice.h>
 
+#include "core/sched.h"
+
 #include "sync_support.h"
 
 #include "support/random.h"
@@ -188,6 +190,40 @@ BOTH_KINDS(a_select_does_not_meet_itself)
     ck_assert_int_eq(try_send(0, 4), 0);
     sync_results_are(0, 1, 1);
     ck_assert_int_eq(value[1], 4);
+    done();
+}
+
+/* A wake that says "look again", and there is nothing to see. */
+static void wake_for_nothing(int count)
+{
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < count; i++)
+            ck_assert_int_eq(co__wake(sync_task[i], 0), 1);
+        co_test_yield();
+        for (int i = 0; i < count; i++)
+            ck_assert_int_eq(sync_task[i]->state, CO__TASK_PARKED);
+    }
+}
+
+static int send_or_recv_in_time(void)
+{
+    value[0] = 3;
+    cases[0] = CO_CASE_SEND(chan[0], &value[0]);
+    cases[1] = CO_CASE_RECV(chan[0], &value[1]);
+    cases[2] = CO_CASE_AFTER(CO_SEC);
+    return finish(3);
+}
+
+BOTH_KINDS(a_select_that_looks_again_does_not_meet_itself)
+{
+    make(0);
+    sync_line_up(send_or_recv_in_time, NULL, 1);
+    wake_for_nothing(1);
+    ck_assert_int_eq(try_send(0, 4), 0);
+    sync_results_are(0, 1, 1);
+    ck_assert_int_eq(happened, 1);
+    ck_assert_int_eq(value[1], 4);
+    ck_assert_int_eq(try_recv(0), -EAGAIN);
     done();
 }
 
@@ -773,6 +809,21 @@ static TCase *case_of(Suite *s, const char *name)
 
 #define BOTH(name) tcase_add_loop_test(tc, name, 0, 2)
 
+BOTH_KINDS(a_select_that_looks_again_keeps_its_place)
+{
+    start_all();
+    sync_line_up(wait_for_all_kinds, NULL, 2);
+    wake_for_nothing(2);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(try_send(0, i), 0);
+    ck_assert_int_eq(try_send(0, 9), -EAGAIN);
+    ck_assert_int_eq(try_send(2, 9), -EAGAIN);
+    ck_assert_int_eq(try_recv(1), -EAGAIN);
+    sync_results_are(0, 2, 1);
+    sync_log_is("ab");
+    done_all();
+}
+
 static void add_things(Suite *s)
 {
     TCase *tc = case_of(s, "things");
@@ -802,6 +853,7 @@ static Suite *suite(void)
     BOTH(selects_are_served_in_their_order);
     BOTH(a_select_meets_a_select);
     BOTH(a_select_does_not_meet_itself);
+    BOTH(a_select_that_looks_again_does_not_meet_itself);
     BOTH(one_channel_may_be_in_several_cases);
     BOTH(closed_channels_are_ready);
     BOTH(close_ends_a_select);
@@ -817,6 +869,7 @@ static Suite *suite(void)
     BOTH(what_happened_before_the_timeout_is_seen_is_returned);
     BOTH(late_select_has_left_all_lines);
     BOTH(pending_cancel_or_timeout_tries_nothing);
+    BOTH(a_select_that_looks_again_keeps_its_place);
 
     tc = case_of(s, "limits");
     tcase_add_test(tc, bad_input_is_einval);
