@@ -168,6 +168,20 @@ CO_TASK_TEST(first_error_is_the_first_that_came)
     drop(3);
 }
 
+CO_TASK_TEST(of_two_errors_in_one_turn_the_first_is_returned)
+{
+    struct call call = {.count = 3};
+    co_task *task;
+
+    make(3);
+    task = co_test_spawn(run_gather, &call);
+    co_test_yield();
+    ck_assert_int_eq(co_future_fail(future[2], -EIO), 0);
+    ck_assert_int_eq(co_future_fail(future[0], -EPIPE), 0);
+    ck_assert_int_eq(co_test_result(task), -EIO);
+    drop(3);
+}
+
 CO_TASK_TEST(cancelled_future_is_an_error_of_gather)
 {
     struct call call = {.count = 2};
@@ -1003,6 +1017,7 @@ static void add_gather(TCase *tc)
     tcase_add_test(tc, gather_of_what_is_done_does_not_suspend);
     tcase_add_test(tc, first_error_is_returned_at_once_and_the_others_go_on);
     tcase_add_test(tc, first_error_is_the_first_that_came);
+    tcase_add_test(tc, of_two_errors_in_one_turn_the_first_is_returned);
     tcase_add_test(tc, cancelled_future_is_an_error_of_gather);
     tcase_add_test(tc, with_gather_all_errors_are_results);
     tcase_add_test(tc, future_given_twice_counts_twice);
