@@ -35,6 +35,12 @@
  * and are not meant. */
 static pid_t co_test_unfinished;
 
+/* 1 where an emulator runs the tests, which has bugs of its own. Set by the
+ * build. */
+#ifndef CO_TEST_EMULATED
+#define CO_TEST_EMULATED 0
+#endif
+
 /* How many of something a test makes: fewer where everything is slow. */
 static inline int co_test_scale(int full, int reduced)
 {
