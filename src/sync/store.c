@@ -104,7 +104,9 @@ CO_INLINE int goes_before(const struct co__store *store, int by_int,
 
     if (!by_int) {
         order = store->compare(element, other, store->compare_arg);
-        return order < 0 || (order == 0 && number < number_of(store, other));
+        if (CO_UNLIKELY(order == 0))
+            return number < number_of(store, other);
+        return (int)((unsigned)order >> 31); /* order < 0, and no branch */
     }
     memcpy(&x, element, sizeof(x));
     memcpy(&y, other, sizeof(y));
