@@ -424,6 +424,7 @@ static struct co_task *heir(struct co_loop *loop, const struct co_task *task)
 {
     struct co_task *to = task->joiner;
 
+    CO_ASSERT(to != NULL);
     if (loop->slice <= 1) {
         co__wake(to, to->value);
         return next(loop);
