@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "core/loop.h"
+#include "support/alarms.h"
 #include "support/check_main.h"
 
 #include <pthread.h>
@@ -654,23 +655,17 @@ static int await_signals(void *arg)
 
 START_TEST(a_signal_handler_calls_thousands_of_times)
 {
-    struct sigaction action = {.sa_handler = call_in_handler}, old;
-    /* Slow programs must have time between two signals. */
-    suseconds_t pause = co_test_scale(40, 1000);
-    struct itimerval often = {{0, pause}, {0, pause}};
-    struct itimerval never = {{0, 0}, {0, 0}};
     int wanted = co_test_scale(40000, 2000);
 
     memset(signal_calls, 0, sizeof(signal_calls));
     for (int i = 0; i < 16; i++)
         signal_calls[i].fn = count_signal;
     signal_sent = signal_made = 0;
-    sigaction(SIGALRM, &action, &old);
-    setitimer(ITIMER_REAL, &often, NULL);
+    /* Slow programs must have time between two signals. */
+    co_test_alarms_start(call_in_handler, co_test_scale(40, 1000));
     ck_assert_int_eq(co_loop_run_until(the_loop, await_signals, &wanted, NULL),
                      0);
-    setitimer(ITIMER_REAL, &never, NULL);
-    sigaction(SIGALRM, &old, NULL);
+    co_test_alarms_stop();
     ck_assert_int_eq(run_for(5 * CO_MS), 0);
     ck_assert_int_eq(signal_made, signal_sent);
     ck_assert_int_ge(signal_made, wanted);

@@ -2,6 +2,8 @@
 /* Outside a task the calls block the thread, and signals do not matter. */
 #include "io_support.h"
 
+#include "support/alarms.h"
+
 #include <coppice/scope.h>
 
 #include <pthread.h>
@@ -254,26 +256,11 @@ static void on_alarm(int number)
     alarms++;
 }
 
-static struct sigaction old_alarm;
-
 static void storm_start(void)
 {
-    struct sigaction action = {.sa_handler = on_alarm}; /* no SA_RESTART */
-    /* Not faster than valgrind can call the handler. */
-    const int us = co_test_scale(70, 2000);
-    struct itimerval often = {{0, us}, {0, us}};
-
     alarms = 0;
-    sigaction(SIGALRM, &action, &old_alarm);
-    setitimer(ITIMER_REAL, &often, NULL);
-}
-
-static void storm_stop(void)
-{
-    struct itimerval never = {{0, 0}, {0, 0}};
-
-    setitimer(ITIMER_REAL, &never, NULL);
-    sigaction(SIGALRM, &old_alarm, NULL);
+    /* Not faster than valgrind can call the handler. */
+    co_test_alarms_start(on_alarm, co_test_scale(70, 2000));
 }
 
 struct stream {
@@ -338,7 +325,7 @@ START_TEST(signals_disturb_nothing)
         do
             stream_once(&s, outside);
         while (alarms < 10);
-        storm_stop();
+        co_test_alarms_stop();
     }
     close_pair(s.fds);
     free(s.out);
@@ -369,7 +356,7 @@ START_TEST(signals_do_not_disturb_connecting)
     storm_start();
     ck_assert_int_eq(co_run(dial_often, NULL), 0);
     ck_assert_int_eq(dial_often(NULL), 0);
-    storm_stop();
+    co_test_alarms_stop();
 }
 END_TEST
 
