@@ -353,10 +353,12 @@ CO_TASK_TEST(iteration_ends_when_the_channel_is_closed_and_empty)
 
     start(1);
     task = co_test_spawn(close_it, NULL);
-    co_chan_each(chan, &value) sum = sum * 10 + value;
+    co_chan_each(chan, &value)
+        sum = sum * 10 + value;
     ck_assert_int_eq(sum, 1234);
     ck_assert_int_eq(co_test_result(task), 0);
-    co_chan_each(chan, &value) ck_abort();
+    co_chan_each(chan, &value)
+        ck_abort();
     done();
 }
 
@@ -620,8 +622,7 @@ static int count_down(void *unused)
     int value;
 
     (void)unused;
-    co_chan_each(chan, &value)
-    {
+    co_chan_each(chan, &value) {
         int r;
 
         if (--value == 0)

@@ -83,8 +83,7 @@ static int recv_in_order(void *unused)
     int64_t value, last = 0;
 
     (void)unused;
-    co_chan_each(chan, &value)
-    {
+    co_chan_each(chan, &value) {
         if (value != last + 1)
             return -EILSEQ;
         last = value;
@@ -115,8 +114,7 @@ static int echo(void *unused)
     int64_t value;
 
     (void)unused;
-    co_chan_each(chan, &value)
-    {
+    co_chan_each(chan, &value) {
         int r = co_chan_send(back, &value);
 
         if (r < 0)

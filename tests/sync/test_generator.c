@@ -88,7 +88,8 @@ CO_TASK_TEST(each_runs_its_block_for_each_value)
     co_gen *gen = make(count_to, 10000);
     long sum = 0;
 
-    co_gen_each(gen, value) sum += (intptr_t)value;
+    co_gen_each(gen, value)
+        sum += (intptr_t)value;
     ck_assert_int_eq(sum, 10000 * 10001 / 2);
     ck_assert_int_eq(co_gen_result(gen), 100);
     co_gen_free(gen);
@@ -99,15 +100,13 @@ CO_TASK_TEST(each_can_be_left_and_gone_on_with)
     co_gen *gen = make(count_to, 5);
     int sum = 0;
 
-    co_gen_each(gen, value)
-    {
+    co_gen_each(gen, value) {
         if ((intptr_t)value == 3)
             break;
         sum += (int)(intptr_t)value;
     }
     ck_assert_int_eq(sum, 3);
-    co_gen_each(gen, value)
-    {
+    co_gen_each(gen, value) {
         if ((intptr_t)value == 4)
             continue;
         sum += (int)(intptr_t)value;
@@ -164,7 +163,8 @@ CO_TASK_TEST(error_that_a_generator_returns_ends_the_sequence)
     co_gen *gen = make(fail_after_one, -EIO);
     int count = 0;
 
-    co_gen_each(gen, value) count++;
+    co_gen_each(gen, value)
+        count++;
     ck_assert_int_eq(count, 1);
     ck_assert_int_eq(co_gen_result(gen), -EIO);
     ck_assert_int_eq(co_gen_next(gen, NULL), -EIO);
@@ -195,7 +195,8 @@ CO_TASK_TEST(values_come_from_any_depth_of_calls)
     co_gen *gen = make(walk_tree, 500);
     int expected = 1;
 
-    co_gen_each(gen, value) ck_assert_int_eq((intptr_t)value, expected++);
+    co_gen_each(gen, value)
+        ck_assert_int_eq((intptr_t)value, expected++);
     ck_assert_int_eq(expected, 501);
     co_gen_free(gen);
 }
@@ -221,8 +222,7 @@ static int not_divided(co_gen *gen, void *arg)
     struct filter *filter = arg;
     int r = 0;
 
-    co_gen_each(filter->source, value)
-    {
+    co_gen_each(filter->source, value) {
         if ((intptr_t)value % filter->prime == 0)
             continue;
         r = co_gen_yield(gen, value, NULL);
@@ -349,7 +349,8 @@ CO_TASK_TEST(chain_yields_what_its_two_generators_yield)
     co_gen *gen = co_gen_new(chain, &two);
     int i = 0;
 
-    co_gen_each(gen, value) ck_assert_int_eq((intptr_t)value, expected[i++]);
+    co_gen_each(gen, value)
+        ck_assert_int_eq((intptr_t)value, expected[i++]);
     ck_assert_int_eq(i, 5);
     ck_assert_int_eq(two.result[0], 100);
     ck_assert_int_eq(two.result[1], 100);
@@ -677,7 +678,8 @@ CO_TASK_TEST(pending_cancel_asks_for_nothing)
     ck_assert_int_eq(next(gen), 1);
     ck_assert_int_eq(co_cancel(co_self()), 1);
     ck_assert_int_eq(co_gen_next(gen, NULL), -ECANCELED);
-    co_gen_each(gen, value) count++;
+    co_gen_each(gen, value)
+        count++;
     ck_assert_int_eq(count, 0);
     ck_assert_int_eq(co_gen_result(gen), -ECANCELED);
     ck_assert_int_eq(co_uncancel(co_self()), 0);
@@ -1520,7 +1522,8 @@ static int sum_up(void *unused)
     int sum = 0;
 
     (void)unused;
-    co_gen_each(gen, value) sum += (int)(intptr_t)value;
+    co_gen_each(gen, value)
+        sum += (int)(intptr_t)value;
     co_gen_free(gen);
     finished = sum;
     return sum;
@@ -1550,7 +1553,8 @@ CO_TASK_TEST(steady_state_allocates_nothing)
     for (int i = 0; i < 100; i++) {
         co_gen *gen = make(count_to, 3);
 
-        co_gen_each(gen, value) ck_assert_int_le((intptr_t)value, 3);
+        co_gen_each(gen, value)
+            ck_assert_int_le((intptr_t)value, 3);
         co_gen_free(gen);
     }
     ck_assert_uint_eq(co__fault_after(0), 0);
