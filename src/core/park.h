@@ -64,14 +64,20 @@ CO_INLINE int co__switch_to(struct co_loop *loop, struct co_task *from,
 /* The task is parked, but the way on is not the shortest. In sched.c. */
 int co__park_slow(struct co_loop *loop, struct co_task *task);
 
+/* When a parked task must be looked at. */
+CO_INLINE co_time co__limit(const struct co_task *task)
+{
+    return task->until < task->chain.due ? task->until : task->chain.due;
+}
+
 /* Whether the task's timer need not be touched: it has no limit, or the timer
- * will fire no later than that, see arm() in sched.c. */
+ * will fire no later than that. One that is armed and earlier stays: a
+ * connection that renews its timeout with each message then touches the wheel
+ * once a timeout, not once a message. */
 CO_INLINE int co__limit_is_set(const struct co_task *task)
 {
-    co_time limit = task->until;
+    co_time limit = co__limit(task);
 
-    if (task->chain.due < limit)
-        limit = task->chain.due;
     return limit == CO_NEVER ||
            (co__timer_armed(&task->timer) && task->timer.deadline <= limit);
 }
@@ -107,10 +113,7 @@ CO_INLINE int co__waitlist_grant_one(struct co__waitlist *list, int value)
         return 0;
     list->head = list->tail = NULL;
     waiter->list = NULL;
-    task->state = CO__TASK_READY;
-    task->value = value;
-    co__queue_push(task->loop, task);
-    return 1;
+    return co__wake_inline(task, value);
 }
 
 #endif

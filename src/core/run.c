@@ -51,7 +51,7 @@ static void restore_sigpipe(struct co_loop *loop)
     pthread_sigmask(SIG_SETMASK, &loop->old_mask, NULL);
 }
 
-/* Calls that a stop has left for now are due. */
+/* A stop has left calls to the run after it: they are due. */
 static void release_calls(struct co_loop *loop)
 {
     loop->flags &= ~CO__LOOP_HOLD;
@@ -229,8 +229,6 @@ static int run_main(const char *site, co_loop *loop, co_task_fn fn, void *arg,
     atomic_store(&loop->inbox.stop, 0); /* a stop meant this run */
     if (result)
         *result = task->result;
-    if (CO_UNLIKELY(task->flags & CO__FLAG_ATTACHED))
-        co__future_task_joined(task);
     co__task_free(task);
     return 0;
 }

@@ -133,28 +133,15 @@ void co__waitlist_wake_all(struct co__waitlist *list, int value)
 
 /* ---- waiting ------------------------------------------------------------- */
 
-/* When a parked task must be looked at. */
-static co_time limit_of(const struct co_task *task)
-{
-    return task->until < task->chain.due ? task->until : task->chain.due;
-}
-
-/* Have the task's timer fire no later than at its limit. A timer that is armed
- * and earlier stays: a connection that renews its timeout with each message
- * then touches the wheel once a timeout, not once a message. */
+/* Have the task's timer fire no later than at its limit. */
 static CO_NOINLINE void arm(struct co_loop *loop, struct co_task *task)
 {
-    co_time limit = limit_of(task);
-
-    if (limit == CO_NEVER)
+    if (co__limit_is_set(task))
         return;
-    if (co__timer_armed(&task->timer)) {
-        if (task->timer.deadline <= limit)
-            return;
+    if (co__timer_armed(&task->timer))
         co__timer_cancel(&loop->timers, &task->timer);
-    }
     task->flags |= CO__FLAG_TIMED;
-    co__timer_arm(&loop->timers, &task->timer, limit);
+    co__timer_arm(&loop->timers, &task->timer, co__limit(task));
 }
 
 /* The limits that a parked task is under end its wait, with an error. */
@@ -166,7 +153,7 @@ static void interrupt(struct co_task *task, int error)
         co__wake(task, error);
 }
 
-/* The task's timer has fired: perhaps early, see arm(). */
+/* The task's timer has fired: perhaps early, see co__limit_is_set. */
 void co__task_expired(struct co_task *task, co_time now)
 {
     if (task->state != CO__TASK_PARKED)
@@ -199,11 +186,8 @@ static CO_NOINLINE int park_idle(struct co_loop *loop, struct co_task *task)
     do {
         /* An ending loop is over when its tasks are; the callback task is not
          * counted, and the root context is who looks. */
-        if (loop->flags & (CO__LOOP_BATCHED | CO__LOOP_ENDING)) {
-            to = &loop->root;
-            break;
-        }
-        if (CO_UNLIKELY(loop->debug) && co__deadlocked(loop)) {
+        if (loop->flags & (CO__LOOP_BATCHED | CO__LOOP_ENDING) ||
+            (CO_UNLIKELY(loop->debug) && co__deadlocked(loop))) {
             to = &loop->root;
             break;
         }
@@ -219,8 +203,7 @@ int co__park_slow(struct co_loop *loop, struct co_task *task)
 {
     struct co_task *to;
 
-    if (task->until != CO_NEVER || task->chain.due != CO_NEVER)
-        arm(loop, task);
+    arm(loop, task);
     to = next(loop);
     if (CO_UNLIKELY(!to))
         return park_idle(loop, task);
@@ -486,11 +469,8 @@ CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
         return finish_unusual(loop, task);
     loop->alive--;
     task->state = CO__TASK_DONE;
-    if (joiner && joiner->state == CO__TASK_PARKED) {
-        joiner->state = CO__TASK_READY;
-        joiner->value = 0;
-        co__queue_push(loop, joiner);
-    }
+    if (joiner)
+        co__wake_inline(joiner, 0);
     to = &loop->root;
     if (CO_LIKELY(loop->head != loop->tail)) {
         loop->slice--;

@@ -104,13 +104,6 @@ void co__internal_ended(struct co_loop *loop)
     loop->internal--;
 }
 
-void co__internal_cancel(struct co_task *task)
-{
-    task->chain.cancels++;
-    co__chain_update(&task->chain);
-    co__limits_changed(task);
-}
-
 /* As the options say, in a loop that takes tasks. */
 static struct co_task *spawn_as(struct co_loop *loop, const char *site,
                                 const co_spawn_options *options, co_task_fn fn,
@@ -292,6 +285,13 @@ int co_detach(co_task *task)
 
 /* ---- cancelling ---------------------------------------------------------- */
 
+void co__cancel(struct co_task *task)
+{
+    task->chain.cancels++;
+    co__chain_update(&task->chain);
+    co__limits_changed(task);
+}
+
 int co_cancel(co_task *task)
 {
     int r = check_handle(task, "co_cancel");
@@ -302,9 +302,7 @@ int co_cancel(co_task *task)
         return -EINVAL;
     if (task->chain.cancels == INT32_MAX)
         return -EOVERFLOW;
-    task->chain.cancels++;
-    co__chain_update(&task->chain);
-    co__limits_changed(task);
+    co__cancel(task);
     return (int)task->chain.cancels;
 }
 

@@ -154,8 +154,8 @@ CO_INLINE struct co_task *co__task_waits_for(const struct co_task *task)
 struct co_task *co__spawn_internal(struct co_loop *loop, const char *site,
                                    const char *name, co_task_fn fn, void *arg);
 void co__internal_ended(struct co_loop *loop);
-/* Cancel it, whether its loop runs or not. */
-void co__internal_cancel(struct co_task *task);
+/* Count one more cancel of any task, whether its loop runs or not. */
+void co__cancel(struct co_task *task);
 
 /* Make future, locals and group valid: NULL, if they were not. */
 CO_INLINE void co__task_attach(struct co_task *task)

@@ -138,7 +138,7 @@ static void remove_reaction(struct co__reaction *r)
     unlink_reaction(r);
     if (co__inbox_queued(&r->call))
         co__inbox_unpost(r->loop, &r->call);
-    co__internal_cancel(r->task);
+    co__cancel(r->task);
 }
 
 /* The one for a direction; one of a number's former life is done away with. */

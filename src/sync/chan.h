@@ -121,10 +121,7 @@ CO_INLINE int co__chan_hand(struct co__chan_waiter *waiter, int result,
         waiter->result = result;
         result = abs(waiter->selects);
     }
-    task->state = CO__TASK_READY;
-    task->value = result;
-    co__queue_push(task->loop, task);
-    return 1;
+    return co__wake_inline(task, result);
 }
 
 /* Unlink the first waiter that takes it, and return it; NULL: there is none.
@@ -138,12 +135,7 @@ CO_INLINE struct co__chan_waiter *co__chan_grant(struct co__waitlist *list,
         struct co__chan_waiter *waiter =
             CO_CONTAINER_OF(link, struct co__chan_waiter, link);
 
-        list->head = link->next;
-        if (link->next)
-            link->next->prev = NULL;
-        else
-            list->tail = NULL;
-        link->list = NULL;
+        co__waitlist_pop(list, link);
         if (CO_LIKELY(co__chan_hand(waiter, result, shared)))
             return waiter;
     }

@@ -138,9 +138,7 @@ void co__gen_interrupt(struct co_task *consumer, int error)
         return;
     if (error == -ECANCELED && !(gen->flags & CANCELLED)) {
         gen->flags |= CANCELLED;
-        task->chain.cancels++;
-        co__chain_update(&task->chain);
-        co__limits_changed(task);
+        co__cancel(task);
     } else if (error == -ETIMEDOUT && !(gen->flags & LATE)) {
         gen->flags |= LATE;
         if (gen->limit.co__chain)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""snippets.py ROOT --compiler CC --library A [--run EMULATOR]
+"""snippets.py ROOT --compiler CC --archive A [--run EMULATOR]
 
 Compiles every C block of README.md and docs/**/*.md without a warning. A block
 with a main() is a program: it is run, and has to return 0; if the next block
@@ -54,7 +54,7 @@ def check(arguments, where, source, expected, scratch):
     command = [arguments.compiler, *FLAGS, "-D_GNU_SOURCE",
                f"-I{arguments.root}/include", str(file)]
     if is_program:
-        command += ["-o", str(program), arguments.library, "-pthread"]
+        command += ["-o", str(program), arguments.archive, "-pthread"]
     else:
         command += ["-Wno-unused-function", "-Wno-unused-variable", "-c",
                     "-o", str(program)]
@@ -75,7 +75,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("root", type=pathlib.Path)
     parser.add_argument("--compiler", required=True)
-    parser.add_argument("--library", required=True)
+    parser.add_argument("--archive", required=True)
     parser.add_argument("--run", default="")
     arguments = parser.parse_args()
 
