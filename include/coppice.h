@@ -19,6 +19,7 @@
 #include <coppice/event.h>
 #include <coppice/factory.h>
 #include <coppice/fd.h>
+#include <coppice/file.h>
 #include <coppice/future.h>
 #include <coppice/gather.h>
 #include <coppice/generator.h>

@@ -298,8 +298,7 @@ ssize_t co_write(int fd, const void *data, size_t len)
     return co__io(&rw.op, try_write, CO_WRITABLE);
 }
 
-/* Sum up a vector: 0, or -EINVAL. */
-static int vector_length(const struct iovec *iov, int count, size_t *total)
+int co__io_vector_length(const struct iovec *iov, int count, size_t *total)
 {
     size_t sum = 0;
 
@@ -319,7 +318,7 @@ static int vector_length(const struct iovec *iov, int count, size_t *total)
 ssize_t co_readv(int fd, const struct iovec *iov, int iov_count)
 {
     struct rw_op rw = {.op = {.fd = fd}, .iov = iov, .iov_count = iov_count};
-    int r = vector_length(iov, iov_count, &rw.op.want);
+    int r = co__io_vector_length(iov, iov_count, &rw.op.want);
 
     if (r < 0)
         return r;
@@ -331,7 +330,7 @@ ssize_t co_readv(int fd, const struct iovec *iov, int iov_count)
 ssize_t co_writev(int fd, const struct iovec *iov, int iov_count)
 {
     struct rw_op rw = {.op = {.fd = fd}, .iov = iov, .iov_count = iov_count};
-    int r = vector_length(iov, iov_count, &rw.op.want);
+    int r = co__io_vector_length(iov, iov_count, &rw.op.want);
 
     if (r < 0)
         return r;

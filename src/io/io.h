@@ -17,6 +17,8 @@
 #include "core/sched.h"
 #include "io/fdtable.h"
 
+struct iovec;
+
 enum co__op_mode {
     CO__OP_NOWAIT = 1u << 0,  /* never wait: -EAGAIN instead */
     CO__OP_ASIDE = 1u << 1,   /* -EAGAIN tells nothing of the stream's data */
@@ -44,6 +46,9 @@ struct co__op {
 
 /* What every call checks on entry: 0, or -ECANCELED, -ETIMEDOUT. */
 int co__io_enter(void);
+
+/* The bytes of a vector, at most CO__IO_MAX: 0, or -EINVAL. */
+int co__io_vector_length(const struct iovec *iov, int count, size_t *total);
 
 /* Try and wait until done. Fills in for co__io where it is not that simple. */
 ssize_t co__io_wait(const struct co__here *here, struct co__op *op);

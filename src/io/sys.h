@@ -31,6 +31,9 @@ ssize_t co__sys_writev_now(int fd, const struct iovec *iov, int count);
  */
 int co__sys_reopen_tty(int fd);
 
+/* fsync; data_only: fdatasync, where that is something else. */
+int co__sys_fsync(int fd, int data_only);
+
 /* poll(2) for at most `limit` nanoseconds; CO_NEVER: no limit. */
 int co__sys_poll(struct pollfd *fds, unsigned count, co_time limit);
 

@@ -61,6 +61,11 @@ int co__sys_reopen_tty(int fd)
     return again < 0 ? -ENOTTY : again;
 }
 
+int co__sys_fsync(int fd, int data_only)
+{
+    return (data_only ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
+}
+
 int co__sys_poll(struct pollfd *fds, unsigned count, co_time limit)
 {
     struct timespec ts = {0};
