@@ -2,9 +2,10 @@
 /*
  * core/poller.h - the contract between a loop and its reactor backend.
  *
- * A backend is one const table. It reports readiness and nothing else: it
- * neither reads nor switches tasks. All calls come from the loop's thread,
- * except wake.
+ * A backend is one const table. It reports readiness, and if it can the ends of
+ * commands that it carries out; it switches no tasks. All calls come from the
+ * thread that runs the loop, or between two runs from one that keeps it from
+ * running; except wake.
  *
  * Two kinds of registration:
  *  - watch: once for a descriptor's life, edge-triggered, both directions. An
@@ -19,6 +20,7 @@
 
 #include <coppice/base.h>
 
+struct co__command;
 struct co_loop;
 
 /* Event masks. */
@@ -61,6 +63,32 @@ struct co__poller_ops {
     /* After fork in the child: free the memory and our descriptors, without
      * touching what the parent registered. */
     void (*abandon)(struct co__poller *poller);
+
+    /*
+     * What follows is NULL where it is of no use.
+     *
+     * From here on the calling thread uses the poller, and at the end of a run
+     * no more: nothing that was asked for waits for the next run to begin, and
+     * `idle` says that the loop has no tasks. 0, or -EPERM (commands of another
+     * thread's are under way), -ENOMEM, -EMFILE, -ENFILE.
+     */
+    int (*begin)(struct co__poller *poller);
+    void (*end)(struct co__poller *poller, int idle);
+
+    /* Carry a command out, see core/command.h: its end is reported by its
+     * `done`, from within wait or forget. 0, or -EOPNOTSUPP (never for the
+     * socket calls, if submit is there at all), -ENOMEM. */
+    int (*submit)(struct co__poller *poller, struct co__command *command);
+    /* Let go of a command as soon as can be; its end is reported all the same,
+     * with its result or -ECANCELED. */
+    void (*cancel)(struct co__poller *poller, struct co__command *command);
+    /* Cancel, and do not return before the end has been reported. Of a socket's
+     * commands, and of POLL, alone. */
+    void (*forget)(struct co__poller *poller, struct co__command *command);
+
+    /* What is registered keeps the file open behind a descriptor that is
+     * closed: unwatch must not be left to the kernel. */
+    int holds_files;
 };
 
 /* The backend's report, called from within wait(). Implemented by the loop:

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Waiting for a command. See command.h for the rule about cancelling. */
+#include "core/command.h"
+
+static void ended(struct co__command *command, int result, unsigned end)
+{
+    command->result = result;
+    command->end = (uint8_t)end;
+    command->over = 1;
+    co__wake(command->task, 0);
+}
+
+/* The kernel is told to let go, and what it says then is waited for. */
+static CO_NOINLINE int interrupted(const struct co__here *here,
+                                   struct co__command *command,
+                                   enum co__wait_reason reason, int error)
+{
+    const struct co__poller_ops *ops = here->loop->poller_ops;
+
+    if (!command->over)
+        ops->cancel(here->loop->poller, command);
+    while (!command->over)
+        co__park_shielded(here->loop, here->task, reason);
+    return command->result == -ECANCELED ? error : command->result;
+}
+
+int co__command_run(const struct co__here *here, struct co__command *command,
+                    enum co__wait_reason reason)
+{
+    struct co_loop *loop = here->loop;
+    int r;
+
+    if (here->task->flags & CO__FLAG_CALLBACK)
+        return -EPERM;
+    command->task = here->task;
+    command->done = ended;
+    command->over = 0;
+    r = loop->poller_ops->submit(loop->poller, command);
+    if (r < 0)
+        return r;
+    loop->external++;
+    r = co__park(loop, here->task, reason);
+    if (CO_UNLIKELY(!command->over))
+        r = interrupted(here, command, reason, r);
+    else
+        r = command->result;
+    loop->external--;
+    return r;
+}
