@@ -61,6 +61,8 @@ enum co__command_code {
 /* Of `hint`. */
 #define CO__HINT_WAIT  0x01u /* nothing is there yet: do not try first */
 #define CO__HINT_MULTI 0x02u /* ACCEPT: again and again, until cancelled */
+/* OPENAT: do not try with O_NONBLOCK first, of a FIFO that is not the same. */
+#define CO__HINT_BLOCKS 0x04u
 
 /* What the end is reported with. */
 #define CO__END_MORE  0x01u /* it is not the end: of MULTI alone */

@@ -48,6 +48,7 @@ const char *co__describe_reason(unsigned reason)
         [CO__WAIT_GENERATOR] = "generator",
         [CO__WAIT_CONSUMER] = "its consumer",
         [CO__WAIT_OFFLOAD] = "offloaded job",
+        [CO__WAIT_FILE] = "file",
         [CO__WAIT_PROCESS] = "process pool",
         [CO__WAIT_THREAD] = "another thread",
     };

@@ -55,6 +55,7 @@ enum co__wait_reason {
                          * and limits interrupt that task, see hooks.h */
     CO__WAIT_CONSUMER,  /* a generator, to be asked for one */
     CO__WAIT_OFFLOAD,
+    CO__WAIT_FILE,
     CO__WAIT_PROCESS,
     CO__WAIT_THREAD, /* another thread is about to let go */
     CO__WAIT_REASON_COUNT,

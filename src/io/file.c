@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files. Each call is one operation, described on the caller's stack: a
- * function that makes the system call and blocks, and what it needs. In a task
- * a thread of the pool calls it, and elsewhere we do. So there is one place
- * that knows what a call is and what its result means, whoever makes it.
+ * Files. A call describes what is to be done as a command, see core/command.h,
+ * on its own stack. A backend that carries commands out gets it; otherwise a
+ * thread of the pool makes the system call that is the same, and blocks;
+ * outside a task that is our own thread. Both ways the call does not return
+ * while another has the command: that is the whole rule about the caller's
+ * memory.
  *
- * co__offload_wait does not return while a thread has the operation. That is
- * the whole rule about the caller's memory.
- *
- * Why not RWF_NOWAIT first, and the pool only if the page is not in memory: it
- * copies on this thread all the same, and for a file that is not cached it is
- * one system call more for each transfer.
+ * What the kernel does otherwise for a command than for the system call is put
+ * right here, so that nobody can tell which way a call has gone:
+ *  - a read or a write of a pipe, a socket or a terminal would be done without
+ *    an offset, where pread says -ESPIPE: hence the lseek;
+ *  - opening a FIFO would be tried with O_NONBLOCK first, and succeed: hence
+ *    CO__HINT_BLOCKS, unless the flags say that no FIFO is meant.
  */
 #include <coppice/file.h>
 
-#include "core/sched.h"
+#include "core/command.h"
 #include "io/io.h"
 #include "io/sys.h"
 #include "offload/offload.h"
@@ -26,141 +28,165 @@
 
 _Static_assert(sizeof(off_t) == 8, "files may be longer than 2 GiB");
 
-/* What an operation's function is given; each uses what it needs. */
-struct file_op {
-    int fd;
-    int flags;
-    mode_t mode;
-    const char *path;
-    void *data;
-    size_t len;
-    const struct iovec *iov;
-    int iov_count;
-    off_t offset; /* or length */
-    struct stat *stat;
-};
-
-/* ---- the operations, on whatever thread ---------------------------------- */
+/* ---- the system calls, on whatever thread -------------------------------- */
 
 /* A transfer is at most CO__IO_MAX: its count is an int. */
-static int done(ssize_t n)
+static int result_of(ssize_t n)
 {
     return n < 0 ? -errno : (int)n;
 }
 
 static int do_open(void *arg)
 {
-    const struct file_op *op = arg;
+    const struct co__command *c = arg;
     int fd;
 
     do
-        fd = open(op->path, op->flags | O_CLOEXEC, op->mode);
+        fd = openat(c->fd, c->data, (int)c->options, (mode_t)c->len);
     while (fd < 0 && errno == EINTR);
-    return done(fd);
+    return result_of(fd);
 }
 
 static int do_read(void *arg)
 {
-    const struct file_op *op = arg;
+    const struct co__command *c = arg;
     ssize_t n;
 
     do
-        n = pread(op->fd, op->data, op->len, op->offset);
+        n = pread(c->fd, c->data, c->len, (off_t)c->offset);
     while (n < 0 && errno == EINTR);
-    return done(n);
+    return result_of(n);
 }
 
 static int do_write(void *arg)
 {
-    const struct file_op *op = arg;
+    const struct co__command *c = arg;
     ssize_t n;
 
     do
-        n = pwrite(op->fd, op->data, op->len, op->offset);
+        n = pwrite(c->fd, c->data, c->len, (off_t)c->offset);
     while (n < 0 && errno == EINTR);
-    return done(n);
+    return result_of(n);
 }
 
 static int do_readv(void *arg)
 {
-    const struct file_op *op = arg;
+    const struct co__command *c = arg;
     ssize_t n;
 
     do
-        n = preadv(op->fd, op->iov, op->iov_count, op->offset);
+        n = preadv(c->fd, c->data, (int)c->len, (off_t)c->offset);
     while (n < 0 && errno == EINTR);
-    return done(n);
+    return result_of(n);
 }
 
 static int do_writev(void *arg)
 {
-    const struct file_op *op = arg;
+    const struct co__command *c = arg;
     ssize_t n;
 
     do
-        n = pwritev(op->fd, op->iov, op->iov_count, op->offset);
+        n = pwritev(c->fd, c->data, (int)c->len, (off_t)c->offset);
     while (n < 0 && errno == EINTR);
-    return done(n);
+    return result_of(n);
 }
 
 static int do_sync(void *arg)
 {
-    const struct file_op *op = arg;
+    const struct co__command *c = arg;
     int r;
 
     do
-        r = co__sys_fsync(op->fd, op->flags & CO_FILE_SYNC_DATA);
+        r = co__sys_fsync(c->fd, c->options & CO__DATA_ONLY);
     while (r == -EINTR);
     return r;
 }
 
 static int do_stat(void *arg)
 {
-    const struct file_op *op = arg;
+    const struct co__command *c = arg;
 
-    return done(fstat(op->fd, op->stat));
+    return result_of(fstat(c->fd, c->data));
 }
 
 static int do_truncate(void *arg)
 {
-    const struct file_op *op = arg;
+    const struct co__command *c = arg;
     int r;
 
     do
-        r = ftruncate(op->fd, op->offset);
+        r = ftruncate(c->fd, (off_t)c->offset);
     while (r < 0 && errno == EINTR);
-    return done(r);
+    return result_of(r);
 }
 
 /* Interrupted, it is closed nevertheless. */
 static int do_close(void *arg)
 {
-    struct file_op *op = arg;
-    int r = close(op->fd) < 0 && errno != EINTR ? -errno : 0;
+    struct co__command *c = arg;
 
-    op->fd = -1;
-    return r;
+    c->over = 1;
+    return close(c->fd) < 0 && errno != EINTR ? -errno : 0;
 }
 
-/* ---- the calls ----------------------------------------------------------- */
+/* ---- whose turn it is ---------------------------------------------------- */
 
-static int run(co_offload_fn fn, struct file_op *op)
+static int offload(co_offload_fn fn, struct co__command *command)
 {
-    return co_offload_in(CO_LANE_DEFAULT, fn, op);
+    return co__offload_in(CO_LANE_DEFAULT, fn, command, CO__WAIT_FILE);
 }
+
+/* What a task begins with before it gives its loop's backend a command: 1; 0:
+ * it is not for the backend; or why the call fails. */
+static int native(struct co__here *here)
+{
+    int r;
+
+    if (!co__here(here) || !co__commands(here->loop))
+        return 0;
+    if (here->task->flags & CO__FLAG_CALLBACK)
+        return -EPERM;
+    r = co__enter(here->loop, here->task);
+    return r < 0 ? r : 1;
+}
+
+/* Have it done, and wait. */
+static int carry_out(co_offload_fn fn, struct co__command *command)
+{
+    struct co__here here;
+    int r = native(&here);
+
+    if (r < 0)
+        return r;
+    if (r) {
+        r = co__command_run(&here, command, CO__WAIT_FILE);
+        if (command->over || r != -EOPNOTSUPP)
+            return r;
+    }
+    return offload(fn, command);
+}
+
+/* ---- opening and closing ------------------------------------------------- */
 
 int co_file_open(const char *path, int flags, mode_t mode)
 {
-    struct file_op op = {.path = path, .flags = flags, .mode = mode};
+    struct co__command command = {
+        .code = CO__DO_OPENAT,
+        .hint = flags & (O_NONBLOCK | O_DIRECTORY) ? 0 : CO__HINT_BLOCKS,
+        .fd = AT_FDCWD,
+        .data = (void *)path,
+        .len = mode,
+        .options = (uint32_t)(flags | O_CLOEXEC),
+    };
 
-    return path ? run(do_open, &op) : -EINVAL;
+    return path ? carry_out(do_open, &command) : -EINVAL;
 }
 
 /* What was closed half way cannot be closed later: no limit applies, and where
  * there is no thread, or nothing may suspend, we close it here. */
 int co_file_close(int fd)
 {
-    struct file_op op = {.fd = fd};
+    struct co__command command = {.code = CO__DO_CLOSE, .fd = fd};
     int r;
 
     CO_SHIELD;
@@ -170,9 +196,11 @@ int co_file_close(int fd)
     r = co__fd_disown(fd);
     if (r < 0)
         return r;
-    r = run(do_close, &op);
-    return op.fd < 0 ? r : do_close(&op);
+    r = carry_out(do_close, &command);
+    return command.over ? r : do_close(&command);
 }
+
+/* ---- transfers ----------------------------------------------------------- */
 
 /* What is wrong with the place of a transfer: 0, or an error. */
 static int check(int fd, off_t offset)
@@ -182,77 +210,111 @@ static int check(int fd, off_t offset)
     return offset < 0 ? -EINVAL : 0;
 }
 
-static ssize_t transfer(co_offload_fn fn, int fd, void *data, size_t len,
-                        off_t offset)
+static int transfer(co_offload_fn fn, struct co__command *command)
 {
-    struct file_op op = {.fd = fd, .data = data, .offset = offset};
+    if (co__loop && co__commands(co__loop) &&
+        lseek(command->fd, 0, SEEK_CUR) < 0)
+        return -errno;
+    return carry_out(fn, command);
+}
+
+static ssize_t transfer_buffer(enum co__command_code code, co_offload_fn fn,
+                               int fd, void *data, size_t len, off_t offset)
+{
+    struct co__command command = {
+        .code = (uint8_t)code,
+        .fd = fd,
+        .data = data,
+        .len = (uint32_t)(len < CO__IO_MAX ? len : CO__IO_MAX),
+        .offset = (uint64_t)offset,
+    };
     int r = check(fd, offset);
 
     if (r == 0 && len && !data)
         r = -EINVAL;
-    if (r < 0)
-        return r;
-    op.len = len < CO__IO_MAX ? len : CO__IO_MAX;
-    return run(fn, &op);
+    return r < 0 ? r : transfer(fn, &command);
 }
 
 ssize_t co_file_read_at(int fd, void *buffer, size_t len, off_t offset)
 {
-    return transfer(do_read, fd, buffer, len, offset);
+    return transfer_buffer(CO__DO_READ, do_read, fd, buffer, len, offset);
 }
 
 ssize_t co_file_write_at(int fd, const void *data, size_t len, off_t offset)
 {
-    return transfer(do_write, fd, (void *)data, len, offset);
+    return transfer_buffer(CO__DO_WRITE, do_write, fd, (void *)data, len,
+                           offset);
 }
 
-static ssize_t transfer_vector(co_offload_fn fn, int fd,
-                               const struct iovec *iov, int iov_count,
+static ssize_t transfer_vector(enum co__command_code code, co_offload_fn fn,
+                               int fd, const struct iovec *iov, int iov_count,
                                off_t offset)
 {
-    struct file_op op = {
-        .fd = fd, .iov = iov, .iov_count = iov_count, .offset = offset};
+    struct co__command command = {
+        .code = (uint8_t)code,
+        .fd = fd,
+        .data = (void *)iov,
+        .len = (uint32_t)iov_count,
+        .offset = (uint64_t)offset,
+    };
+    size_t total;
     int r = check(fd, offset);
 
     if (r == 0)
-        r = co__io_vector_length(iov, iov_count, &op.len);
-    return r < 0 ? r : run(fn, &op);
+        r = co__io_vector_length(iov, iov_count, &total);
+    return r < 0 ? r : transfer(fn, &command);
 }
 
 ssize_t co_file_readv_at(int fd, const struct iovec *iov, int iov_count,
                          off_t offset)
 {
-    return transfer_vector(do_readv, fd, iov, iov_count, offset);
+    return transfer_vector(CO__DO_READV, do_readv, fd, iov, iov_count, offset);
 }
 
 ssize_t co_file_writev_at(int fd, const struct iovec *iov, int iov_count,
                           off_t offset)
 {
-    return transfer_vector(do_writev, fd, iov, iov_count, offset);
+    return transfer_vector(CO__DO_WRITEV, do_writev, fd, iov, iov_count,
+                           offset);
 }
+
+/* ---- the rest ------------------------------------------------------------ */
 
 int co_file_sync(int fd, int what)
 {
-    struct file_op op = {.fd = fd, .flags = what};
+    struct co__command command = {
+        .code = CO__DO_FSYNC,
+        .fd = fd,
+        .options = what & CO_FILE_SYNC_DATA ? CO__DATA_ONLY : 0,
+    };
 
     if (fd < 0)
         return -EBADF;
-    return what & ~CO_FILE_SYNC_DATA ? -EINVAL : run(do_sync, &op);
+    return what & ~CO_FILE_SYNC_DATA ? -EINVAL : carry_out(do_sync, &command);
 }
 
 int co_file_stat(int fd, struct stat *out)
 {
-    struct file_op op = {.fd = fd, .stat = out};
+    struct co__command command = {.fd = fd, .data = out};
+    struct co__here here;
+    int r;
 
     if (fd < 0)
         return -EBADF;
-    return out ? run(do_stat, &op) : -EINVAL;
+    if (!out)
+        return -EINVAL;
+    r = native(&here);
+    if (r < 0)
+        return r;
+    r = r ? co__sys_fstat_command(&here, fd, out) : -EOPNOTSUPP;
+    return r == -EOPNOTSUPP ? offload(do_stat, &command) : r;
 }
 
+/* No backend has a command for it. */
 int co_file_truncate(int fd, off_t length)
 {
-    struct file_op op = {.fd = fd, .offset = length};
+    struct co__command command = {.fd = fd, .offset = (uint64_t)length};
     int r = check(fd, length);
 
-    return r < 0 ? r : run(do_truncate, &op);
+    return r < 0 ? r : offload(do_truncate, &command);
 }

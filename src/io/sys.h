@@ -12,7 +12,9 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+struct co__here;
 struct iovec;
+struct stat;
 
 /* socket and accept, the result non-blocking and close-on-exec. */
 int co__sys_socket(int domain, int type, int protocol);
@@ -33,6 +35,11 @@ int co__sys_reopen_tty(int fd);
 
 /* fsync; data_only: fdatasync, where that is something else. */
 int co__sys_fsync(int fd, int data_only);
+
+/* fstat by the running loop's backend, see core/command.h; -EOPNOTSUPP if it
+ * has no such command. */
+int co__sys_fstat_command(const struct co__here *here, int fd,
+                          struct stat *out);
 
 /* poll(2) for at most `limit` nanoseconds; CO_NEVER: no limit. */
 int co__sys_poll(struct pollfd *fds, unsigned count, co_time limit);

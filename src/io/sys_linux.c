@@ -2,12 +2,17 @@
 /* See sys.h: Linux. */
 #include "io/sys.h"
 
+#include "core/command.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -64,6 +69,41 @@ int co__sys_reopen_tty(int fd)
 int co__sys_fsync(int fd, int data_only)
 {
     return (data_only ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
+}
+
+int co__sys_fstat_command(const struct co__here *here, int fd, struct stat *out)
+{
+    struct statx x;
+    struct co__command command = {
+        .code = CO__DO_STATX,
+        .fd = fd,
+        .data = "",
+        .len = STATX_BASIC_STATS,
+        .offset = (uintptr_t)&x,
+        .options = AT_EMPTY_PATH,
+    };
+    int r = co__command_run(here, &command, CO__WAIT_FILE);
+
+    if (r < 0)
+        return r;
+    memset(out, 0, sizeof(*out));
+    out->st_dev = makedev(x.stx_dev_major, x.stx_dev_minor);
+    out->st_ino = x.stx_ino;
+    out->st_mode = x.stx_mode;
+    out->st_nlink = x.stx_nlink;
+    out->st_uid = x.stx_uid;
+    out->st_gid = x.stx_gid;
+    out->st_rdev = makedev(x.stx_rdev_major, x.stx_rdev_minor);
+    out->st_size = (off_t)x.stx_size;
+    out->st_blksize = (blksize_t)x.stx_blksize;
+    out->st_blocks = (blkcnt_t)x.stx_blocks;
+    out->st_atim.tv_sec = x.stx_atime.tv_sec;
+    out->st_atim.tv_nsec = x.stx_atime.tv_nsec;
+    out->st_mtim.tv_sec = x.stx_mtime.tv_sec;
+    out->st_mtim.tv_nsec = x.stx_mtime.tv_nsec;
+    out->st_ctim.tv_sec = x.stx_ctime.tv_sec;
+    out->st_ctim.tv_nsec = x.stx_ctime.tv_nsec;
+    return 0;
 }
 
 int co__sys_poll(struct pollfd *fds, unsigned count, co_time limit)

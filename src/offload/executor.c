@@ -60,7 +60,7 @@ int co_executor_run(co_executor *executor, co_offload_fn fn, void *arg)
         return r;
     if (co__pool_inside(executor))
         return fn(arg);
-    return co__offload_wait(executor, fn, arg);
+    return co__offload_wait(executor, fn, arg, CO__WAIT_OFFLOAD);
 }
 
 struct submitted {

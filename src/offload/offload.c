@@ -105,14 +105,16 @@ static void call_init(struct call *call, co_offload_fn fn, void *arg)
 }
 
 /* A thread has the job, whatever the limits. */
-static CO_COLD void wait_shielded(struct call *call)
+static CO_COLD void wait_shielded(struct call *call,
+                                  enum co__wait_reason reason)
 {
     CO_SHIELD;
 
-    (void)co__remote_wait(&call->remote, CO__WAIT_OFFLOAD);
+    (void)co__remote_wait(&call->remote, reason);
 }
 
-int co__offload_wait(struct co_executor *pool, co_offload_fn fn, void *arg)
+int co__offload_wait(struct co_executor *pool, co_offload_fn fn, void *arg,
+                     enum co__wait_reason reason)
 {
     struct call call;
     int r;
@@ -121,22 +123,21 @@ int co__offload_wait(struct co_executor *pool, co_offload_fn fn, void *arg)
     r = co__pool_push(pool, &call.job);
     if (CO_UNLIKELY(r < 0))
         return r;
-    r = co__remote_wait(&call.remote, CO__WAIT_OFFLOAD);
+    r = co__remote_wait(&call.remote, reason);
     if (CO_UNLIKELY(r < 0)) {
         if (co__pool_take_back(pool, &call.job))
             return r;
-        wait_shielded(&call);
+        wait_shielded(&call, reason);
     }
     return call.job.result;
 }
 
-int co_offload_in(enum co_lane lane, co_offload_fn fn, void *arg)
+int co__offload_in(enum co_lane lane, co_offload_fn fn, void *arg,
+                   enum co__wait_reason reason)
 {
     struct co_executor *pool;
     int r, outside;
 
-    if (!fn)
-        return -EINVAL;
     r = co__lane(lane, &pool);
     if (CO_UNLIKELY(r < 0))
         return r;
@@ -145,7 +146,12 @@ int co_offload_in(enum co_lane lane, co_offload_fn fn, void *arg)
         return r;
     if (CO_UNLIKELY(outside))
         return fn(arg);
-    return co__offload_wait(pool, fn, arg);
+    return co__offload_wait(pool, fn, arg, reason);
+}
+
+int co_offload_in(enum co_lane lane, co_offload_fn fn, void *arg)
+{
+    return fn ? co__offload_in(lane, fn, arg, CO__WAIT_OFFLOAD) : -EINVAL;
 }
 
 int co_offload(co_offload_fn fn, void *arg)
@@ -213,7 +219,7 @@ static int abandon_wait(struct co_executor *pool, struct leave_behind *node)
         if (!co__pool_take_back(pool, &node->call.job)) {
             if (pass(node, ABANDONED))
                 return r;
-            wait_shielded(&node->call);
+            wait_shielded(&node->call, CO__WAIT_OFFLOAD);
             return 0;
         }
     }
