@@ -19,6 +19,7 @@
 
 #define BENCH_UNUSED   __attribute__((unused))
 #define BENCH_NOINLINE __attribute__((noinline))
+#define BENCH_INLINE   static inline __attribute__((always_inline))
 
 /* Messages between threads, and jobs in other threads, that a run takes. */
 #define BENCH_HOPS 100000

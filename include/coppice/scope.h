@@ -33,8 +33,9 @@ typedef struct co_scope {
 } co_scope;
 
 /* Limit a block to ns nanoseconds from now; 0 or less has run out already. In a
- * task, a limit of many of the kernel's clock ticks (64 of them) is counted in
- * ticks: it may be late, never early, by one of them. */
+ * task, a limit of 256 ms or more may be late, never early, by 4 ms; or, if the
+ * tasks of its loop have computed longer than that without waiting, by as much
+ * as they have. */
 #define co_timeout(ns) CO__SCOPE(co__scope_timeout, (ns), CO__SCOPE_NAME)
 /* Limit a block to a point in time of co_now(). */
 #define co_deadline(at) CO__SCOPE(co__scope_deadline, (at), CO__SCOPE_NAME)

@@ -29,24 +29,6 @@ static inline co_time co__clock_read(void)
     return (co_time)ts.tv_sec * CO_SEC + ts.tv_nsec;
 }
 
-/*
- * The time of the kernel's last tick, at a quarter of the cost: it is no later
- * than the real one, and seldom earlier by more than co__clock_tick(). A system
- * without that has ticks of 0.
- */
-co_time co__clock_tick(void);
-static inline co_time co__clock_coarse(void)
-{
-#ifdef CLOCK_MONOTONIC_COARSE
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-    return (co_time)ts.tv_sec * CO_SEC + ts.tv_nsec;
-#else
-    return co__clock_read();
-#endif
-}
-
 /* a + b without overflow: a far point in time becomes CO_NEVER. */
 static inline co_time co__time_add(co_time a, co_time b)
 {

@@ -80,6 +80,7 @@ static int init(struct co_loop *loop, const co_loop_options *options)
     loop->slow = options->slow_ns ? options->slow_ns : CO__SLOW;
     loop->exposed = 1;
     loop->choice = 1;
+    loop->look = CO__SCOPE_LOOK;
     loop->id = atomic_fetch_add(&loop_ids, 1) + 1;
     loop->root.loop = loop;
     loop->root.chain.due = CO_NEVER;
@@ -99,8 +100,6 @@ static int init(struct co_loop *loop, const co_loop_options *options)
         goto free_queue;
     }
     loop->now = co__clock_read();
-    loop->tick = co__clock_tick();
-    loop->far = loop->tick ? CO__TICKS_FAR * loop->tick : CO_NEVER;
     r = co__timers_init(&loop->timers, loop->now);
     if (r < 0)
         goto put_pool;

@@ -10,6 +10,7 @@
 #include <coppice/loop.h>
 #include <coppice/report.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "core/inbox.h"
 #include "core/poller.h"
@@ -32,8 +33,11 @@
 #define CO__BUDGET_LIGHT 8
 #define CO__BUDGET_FULL  (CO__BUDGET_LOOK * CO__BUDGET_LIGHT)
 
-/* From so many of the kernel's ticks on a limit is far away. */
-#define CO__TICKS_FAR 64
+/* Limits from FAR on are counted from the loop's last look at the clock, up to
+ * GRAIN late; so many of them between two looks, see scope.c. */
+#define CO__LIMIT_FAR   (256 * CO_MS)
+#define CO__LIMIT_GRAIN (4 * CO_MS)
+#define CO__LIMITS_MAX  64
 
 /* Timers are exact while no more than DENSE fire in a period; beyond that they
  * are up to a period late. */
@@ -65,8 +69,8 @@ struct co_loop {
     uint64_t held;    /* control blocks in use, ended ones too */
     co_time now;      /* the time as of the last look */
     struct co__stack_pool *pool;
-    co_time tick; /* of co__clock_coarse, and as much as is far away */
-    co_time far;
+    uint32_t look;    /* the number of the last look, see scope.c */
+    uint32_t counted; /* limits that were counted from it */
 
     /* What a turn touches. */
     co_time polled;        /* when the reactor was last asked */
@@ -114,6 +118,7 @@ struct co_loop {
     int sigpipe_was_pending;
     sigset_t old_mask; /* the thread's, restored after a run */
 
+    struct co__chain *counted_in[CO__LIMITS_MAX]; /* `counted` are valid */
     struct co__timers timers;
     struct co__inbox inbox;
     struct co_task root; /* the thread's own stack, while the loop runs */
@@ -131,6 +136,20 @@ enum co__loop_flag {
 
 /* The loop that runs on this thread. */
 extern CO_TLS struct co_loop *co__loop;
+
+/* Put limits right that were counted from the last look. In scope.c. */
+void co__limits_settle(struct co_loop *loop, co_time now);
+
+/* Look at the clock. */
+CO_INLINE co_time co__look(struct co_loop *loop)
+{
+    co_time now = co__clock_read();
+
+    if (loop->counted)
+        co__limits_settle(loop, now);
+    loop->now = now;
+    return now;
+}
 
 /* A task's number, unique in the process. */
 CO_INLINE uint64_t co__task_id(const struct co_task *task)

@@ -145,7 +145,7 @@ void co__report_slow_call(struct co_loop *loop, const char *site)
 {
     co_time took;
 
-    loop->now = co__clock_read();
+    co__look(loop);
     took = loop->now - loop->step_began;
     loop->step_began = loop->now;
     if (took >= loop->slow)

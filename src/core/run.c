@@ -88,7 +88,7 @@ int co__run_begin(struct co_loop *loop)
     loop->slice = 1; /* look at the inbox before the first task */
     loop->deadlock = 0;
     loop->self = &loop->root;
-    loop->now = loop->polled = loop->step_began = co__clock_read();
+    loop->polled = loop->step_began = co__look(loop);
     co__loop = loop;
     return 0;
 }

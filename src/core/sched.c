@@ -83,7 +83,7 @@ static CO_NOINLINE struct co_task *slice_end(struct co_loop *loop)
             loop->slice = (int32_t)loop->batch;
         loop->batch -= (uint32_t)loop->slice;
     }
-    loop->now = co__clock_read();
+    co__look(loop);
     if (CO_UNLIKELY(loop->debug))
         co__report_slow(loop);
     if (loop->now - loop->polled >= CO__POLL_PERIOD || co__inbox_flagged(loop))
@@ -273,7 +273,7 @@ void co__run_first(struct co_loop *loop, struct co_task *task)
     }
     CO_ASSERT(self->state == CO__TASK_READY);
     if (CO_UNLIKELY(loop->debug)) { /* what it took so far is its own */
-        loop->now = co__clock_read();
+        co__look(loop);
         co__report_slow(loop);
     }
     self->value = 0;
@@ -362,7 +362,7 @@ static void budget_look(struct co_loop *loop, struct co_task *task)
 {
     loop->budget = CO__BUDGET_FULL;
     loop->looks++;
-    loop->now = co__clock_read();
+    co__look(loop);
     if (loop->looks == 1)
         loop->stint = loop->now;
     if (task->flags & CO__FLAG_CALLBACK || task->chain.due <= loop->now)
@@ -446,7 +446,7 @@ static CO_NOINLINE struct co_task *finish_unusual(struct co_loop *loop,
         loop->until = NULL;
         loop->flags |= CO__LOOP_LEAVE;
         if (loop->debug) {
-            loop->now = co__clock_read();
+            co__look(loop);
             co__report_slow(loop);
         }
         return &loop->root;

@@ -2,6 +2,15 @@
 /*
  * See scope.h for what `due` means. Each scope keeps the least deadline from
  * itself out to the nearest shield, so entering and leaving are a few stores.
+ *
+ * Reading the clock would cost several times as much as all of these. So a
+ * limit that is far away is counted from the loop's last look at the clock, and
+ * a grain longer: it is not early if the next look comes within a grain, and
+ * late by no more than that. If it does not, for a task has computed all the
+ * time, then nobody knows when the scope was entered. The loop has noted the
+ * chains of those entered since the last look, and counts them anew, from the
+ * next one (co__limits_settle). What had been noted is forgotten at each look:
+ * a scope belongs to the look whose number it carries.
  */
 #include "core/scope.h"
 
@@ -71,11 +80,9 @@ CO_INLINE co_scope *enter(struct co__chain *chain, co_scope *scope,
  * that a scope which has run out already is seen by the next call. */
 static co_time look(void)
 {
-    co_time now = co__clock_read();
+    struct co_loop *loop = co__loop;
 
-    if (co__loop)
-        co__loop->now = now;
-    return now;
+    return loop ? co__look(loop) : co__clock_read();
 }
 
 static CO_NOINLINE co_scope *timeout_exact(co_scope *scope, co_time ns)
@@ -85,31 +92,27 @@ static CO_NOINLINE co_scope *timeout_exact(co_scope *scope, co_time ns)
     return enter(co__chain_current(), scope, deadline, 0);
 }
 
-/*
- * Reading the clock is what entering a scope costs. The kernel's last tick will
- * do if a limit is many ticks away: it is late by two percent then, and not
- * early. Not so if a scope outside may have run out, see look().
- */
+/* Exact, too, if a scope outside may have run out. */
 co_scope *co__scope_timeout(co_scope *scope, co_time ns)
 {
     struct co_loop *loop = co__loop;
     struct co__chain *chain;
     co_time now, deadline;
 
-    if (CO_UNLIKELY(!loop || ns < loop->far || co__clock_virtual))
+    if (CO_UNLIKELY(!loop || ns < CO__LIMIT_FAR || co__clock_virtual ||
+                    loop->counted == CO__LIMITS_MAX))
         return timeout_exact(scope, ns);
-    now = co__clock_coarse() + loop->tick;
-    if (now < loop->now)
-        now = loop->now;
+    now = loop->now + CO__LIMIT_GRAIN;
     chain = &loop->self->chain;
     if (CO_UNLIKELY(chain->due <= now || scope->co__chain))
         return timeout_exact(scope, ns);
+    loop->counted_in[loop->counted++] = chain;
     deadline = co__time_add(now, ns);
     /* enter() in short: no cancel is pending, so `due` is that of `top`. */
     scope->co__outer = chain->top;
     scope->co__chain = chain;
     scope->co__deadline = deadline;
-    scope->co__flags = 0;
+    scope->co__flags = loop->look;
     if (deadline > chain->due)
         deadline = chain->due;
     scope->co__due = deadline;
@@ -172,6 +175,39 @@ static void recompute(struct co__chain *chain, co_scope *scope)
     }
 }
 
+/* Count the scopes that carry the number of this look anew, from `late` later
+ * on. Those of a task that has ended are gone from its chain. */
+static void count_anew(struct co__chain *chain, uint32_t look, co_time late)
+{
+    co_scope *outermost = NULL;
+
+    for (co_scope *s = chain->top; s; s = s->co__outer) {
+        if (s->co__flags / CO__SCOPE_LOOK * CO__SCOPE_LOOK != look)
+            continue;
+        s->co__flags %= CO__SCOPE_LOOK;
+        s->co__deadline = co__time_add(s->co__deadline, late);
+        outermost = s;
+    }
+    if (!outermost)
+        return;
+    /* Its task's timer may be set already: it fires early, and is set again. */
+    recompute(chain, outermost);
+    update(chain);
+}
+
+CO_NOINLINE void co__limits_settle(struct co_loop *loop, co_time now)
+{
+    co_time late = now - loop->now - CO__LIMIT_GRAIN;
+
+    if (CO_UNLIKELY(late > 0))
+        for (uint32_t i = 0; i < loop->counted; i++)
+            count_anew(loop->counted_in[i], loop->look, late);
+    loop->counted = 0;
+    loop->look += CO__SCOPE_LOOK;
+    if (!loop->look)
+        loop->look = CO__SCOPE_LOOK;
+}
+
 static struct co_task *task_of(struct co__chain *chain)
 {
     return CO_CONTAINER_OF(chain, struct co_task, chain);
@@ -189,7 +225,7 @@ void co__scope_move(struct co_scope *scope, co_time deadline)
 {
     struct co__chain *chain = scope->co__chain;
 
-    scope->co__flags &= ~FLAG_EXPIRED;
+    scope->co__flags &= FLAG_SHIELD;
     scope->co__deadline = deadline;
     recompute(chain, scope);
     co__chain_update(chain);

@@ -16,6 +16,9 @@ struct co_task;
 
 #define CO__DUE_CANCELLED INT64_MIN
 
+/* A scope's flags from here on: the number of a look at the clock, or 0. */
+#define CO__SCOPE_LOOK 4u
+
 struct co__chain {
     co_time due;          /* derived from the rest by co__chain_update */
     struct co_scope *top; /* innermost scope */

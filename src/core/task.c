@@ -355,10 +355,9 @@ int co_sleep(co_time ns)
 
     if (ns <= 0)
         return co_yield_now();
-    now = co__clock_read();
     if (CO_UNLIKELY(!co__here(&here)))
-        return sleep_thread(co__time_add(now, ns));
-    here.loop->now = now;
+        return sleep_thread(co__time_add(co__clock_read(), ns));
+    now = co__look(here.loop);
     r = co__enter(here.loop, here.task);
     if (CO_UNLIKELY(r < 0))
         return r;

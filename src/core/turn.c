@@ -112,7 +112,7 @@ static co_time wait_until(struct co_loop *loop, co_time deadline)
             deadline = timer;
     }
     if (deadline != CO_NEVER) {
-        loop->now = co__clock_read();
+        co__look(loop);
         if (deadline <= loop->now)
             return 0;
     }
@@ -122,7 +122,7 @@ static co_time wait_until(struct co_loop *loop, co_time deadline)
     }
     if (loop->remotes && co__spin_wanted(&loop->spin) &&
         co__spin(&loop->spin, inbox_flagged, loop, deadline)) {
-        loop->now = co__clock_read();
+        co__look(loop);
         return loop->now - loop->polled < CO__POLL_PERIOD ? DO_NOT_POLL : 0;
     }
     return co__inbox_sleep(&loop->inbox) ? deadline : 0;
@@ -155,7 +155,7 @@ void co__turn(struct co_loop *loop, co_time deadline)
         co__inbox_awake(&loop->inbox);
     if (CO_UNLIKELY(co__clock_virtual))
         jump(loop, deadline);
-    loop->now = loop->step_began = co__clock_read();
+    loop->step_began = co__look(loop);
     if (until != DO_NOT_POLL)
         loop->polled = loop->now;
     while ((timer = co__timers_expire(&loop->timers, loop->now))) {
