@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 #
 # Which files make the library on this platform. Sets COPPICE_SOURCES,
-# COPPICE_PROCESSOR and COPPICE_PUBLIC_HEADERS.
+# COPPICE_BACKENDS, COPPICE_PROCESSOR and COPPICE_PUBLIC_HEADERS.
 #
 # A platform is chosen by file, and this table is the one place where it is
 # chosen: a file that is listed here is compiled only where its row matches
-# ("*" matches everything); any other .c file of a layer is portable.
+# ("*" matches everything, "A|B" both); any other .c file of a layer is portable.
+
+set(_bsd "Darwin|FreeBSD|NetBSD|OpenBSD|DragonFly")
 
 set(COPPICE_PLATFORM_TABLE
 # file                       processor  system
@@ -13,8 +15,19 @@ set(COPPICE_PLATFORM_TABLE
   "arch/aarch64/switch.S     aarch64    *"
   "src/poll/epoll.c          *          Linux"
   "src/poll/pollers_linux.c  *          Linux"
+  "src/poll/wake_eventfd.c   *          Linux"
+  "src/poll/wake_pipe.c      *          ${_bsd}"
+  "src/poll/watches_linux.c  *          Linux"
   "src/io/sys_linux.c        *          Linux"
   "src/offload/sys_linux.c   *          Linux"
+)
+
+# The reactors by name (core/poller.h), and the file that makes each.
+set(COPPICE_BACKEND_TABLE
+  "epoll     src/poll/epoll.c"
+  "kqueue    src/poll/kqueue.c"
+  "io_uring  src/poll/uring.c"
+  "poll      src/poll/poll.c"
 )
 
 # The layers that make libcoppice, lowest first. hook and http are libraries of
@@ -45,19 +58,29 @@ foreach(_row IN LISTS COPPICE_PLATFORM_TABLE)
     message(FATAL_ERROR "cmake/sources.cmake: bad row '${_row}'")
   endif()
   set(_file "${PROJECT_SOURCE_DIR}/${CMAKE_MATCH_1}")
-  set(_processor "${CMAKE_MATCH_2}")
-  set(_system "${CMAKE_MATCH_3}")
+  string(REPLACE "*" ".*" _processor "${CMAKE_MATCH_2}")
+  string(REPLACE "*" ".*" _system "${CMAKE_MATCH_3}")
   list(REMOVE_ITEM COPPICE_SOURCES "${_file}")
-  if((_processor STREQUAL "*" OR _processor STREQUAL COPPICE_PROCESSOR)
-     AND (_system STREQUAL "*" OR _system STREQUAL CMAKE_SYSTEM_NAME))
+  if(COPPICE_PROCESSOR MATCHES "^(${_processor})$"
+     AND CMAKE_SYSTEM_NAME MATCHES "^(${_system})$")
     list(APPEND COPPICE_SOURCES "${_file}")
+  endif()
+endforeach()
+
+set(COPPICE_BACKENDS "")
+foreach(_row IN LISTS COPPICE_BACKEND_TABLE)
+  string(REGEX MATCH "^([^ ]+) +([^ ]+)$" _matched "${_row}")
+  if("${PROJECT_SOURCE_DIR}/${CMAKE_MATCH_2}" IN_LIST COPPICE_SOURCES)
+    list(APPEND COPPICE_BACKENDS "${CMAKE_MATCH_1}")
   endif()
 endforeach()
 
 file(GLOB COPPICE_PUBLIC_HEADERS CONFIGURE_DEPENDS
   "${PROJECT_SOURCE_DIR}/include/coppice/*.h")
 
+unset(_bsd)
 unset(_files)
+unset(_matched)
 unset(_file)
 unset(_processor)
 unset(_system)

@@ -99,22 +99,12 @@ function(_coppice_test_properties name labels timeout serial)
   endif()
 endfunction()
 
-# coppice_add_test(<name> SOURCES a.c ... [LIBS ...] [LABELS ...]
-#                  [OPTIONS ...] [TIMEOUT seconds] [SERIAL])
+# _coppice_check_program(<name> SOURCES a.c ... [LIBS ...] [OPTIONS ...])
 #
-# A Check program, linked with the archive so that it reaches what the shared
-# library hides. Without TIMEOUT it may run for 60 seconds; slow builds get a
-# multiple of it. SERIAL: nothing else runs beside it.
-function(coppice_add_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 T "SERIAL" "TIMEOUT"
-    "SOURCES;LIBS;LABELS;OPTIONS")
-  if(T_UNPARSED_ARGUMENTS OR NOT T_SOURCES)
-    message(FATAL_ERROR "coppice_add_test(${name}): bad arguments")
-  endif()
-  if(NOT T_TIMEOUT)
-    set(T_TIMEOUT 60)
-  endif()
-
+# A Check program, test-<name> for CMake, linked with the archive so that it
+# reaches what the shared library hides.
+function(_coppice_check_program name)
+  cmake_parse_arguments(PARSE_ARGV 1 T "" "" "SOURCES;LIBS;OPTIONS")
   set(_target "test-${name}")
   add_executable(${_target} ${T_SOURCES})
   set_target_properties(${_target} PROPERTIES
@@ -126,12 +116,56 @@ function(coppice_add_test name)
   target_compile_options(${_target} PRIVATE ${T_OPTIONS})
   target_link_libraries(${_target} PRIVATE coppice_check coppice_static
     ${T_LIBS})
+endfunction()
 
+# One run of the Check program test-<program>, as the test <name>.
+function(_coppice_check_test name program)
   add_test(NAME ${name} COMMAND
     "${PROJECT_SOURCE_DIR}/tests/support/run-test"
     --cases ${name} ${COPPICE_RUN_FLAGS} --
-    ${COPPICE_TEST_WRAPPER} $<TARGET_FILE:${_target}>)
+    ${COPPICE_TEST_WRAPPER} $<TARGET_FILE:test-${program}>)
+endfunction()
+
+# coppice_add_test(<name> SOURCES a.c ... [LIBS ...] [LABELS ...]
+#                  [OPTIONS ...] [TIMEOUT seconds] [SERIAL])
+#
+# A Check program that is a test. Without TIMEOUT it may run for 60 seconds;
+# slow builds get a multiple of it. SERIAL: nothing else runs beside it.
+function(coppice_add_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 T "SERIAL" "TIMEOUT"
+    "SOURCES;LIBS;LABELS;OPTIONS")
+  if(T_UNPARSED_ARGUMENTS OR NOT T_SOURCES)
+    message(FATAL_ERROR "coppice_add_test(${name}): bad arguments")
+  endif()
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 60)
+  endif()
+  _coppice_check_program(${name} SOURCES ${T_SOURCES} LIBS ${T_LIBS}
+    OPTIONS ${T_OPTIONS})
+  _coppice_check_test(${name} ${name})
   _coppice_test_properties(${name} "${T_LABELS}" ${T_TIMEOUT} "${T_SERIAL}")
+endfunction()
+
+# coppice_add_backend_tests(<name> SOURCES a.c ... [LABELS ...]
+#                           [TIMEOUT seconds])
+#
+# A Check program that is a test <name>.<backend> for each reactor of the build,
+# chosen by COPPICE_BACKEND in the environment; CO_TEST_BACKENDS in the program
+# is the list of all.
+function(coppice_add_backend_tests name)
+  cmake_parse_arguments(PARSE_ARGV 1 T "" "TIMEOUT" "SOURCES;LABELS")
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 60)
+  endif()
+  list(JOIN COPPICE_BACKENDS " " _backends)
+  _coppice_check_program(${name} SOURCES ${T_SOURCES}
+    OPTIONS "-DCO_TEST_BACKENDS=\"${_backends}\"")
+  foreach(_backend IN LISTS COPPICE_BACKENDS)
+    _coppice_check_test(${name}.${_backend} ${name})
+    _coppice_test_properties(${name}.${_backend} "${T_LABELS}" ${T_TIMEOUT} "")
+    set_property(TEST ${name}.${_backend} APPEND PROPERTY ENVIRONMENT
+      "COPPICE_BACKEND=${_backend}")
+  endforeach()
 endfunction()
 
 # coppice_add_script_test(<name> COMMAND ... [LABELS ...] [TIMEOUT seconds]

@@ -9,57 +9,68 @@
 
 #include "base/alloc.h"
 #include "base/compiler.h"
+#include "poll/wake.h"
+#include "poll/watches.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define EVENTS_MAX 256
-#define WAKE_TOKEN UINT64_MAX
 #define WATCHED    (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
 struct co__poller {
     struct co_loop *loop;
     int epoll_fd;
-    int wake_fd;
     int no_pwait2; /* the kernel has no epoll_pwait2: milliseconds must do */
+    struct co__wake wake;
+    struct co__watches watches;
     struct epoll_event events[EVENTS_MAX];
 };
+
+/* Of the poller's own descriptors: as numbers that no descriptor has. */
+#define WAKE_TOKEN    ((uint64_t)(uint32_t)-1)
+#define WATCHES_TOKEN ((uint64_t)(uint32_t)-2)
 
 static uint64_t token(int fd, uint32_t gen)
 {
     return (uint64_t)gen << 32 | (uint32_t)fd;
 }
 
+static int add_own(struct co__poller *poller, int fd, uint32_t events,
+                   uint64_t own_token)
+{
+    struct epoll_event event = {.events = events, .data.u64 = own_token};
+
+    return epoll_ctl(poller->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno
+                                                                      : 0;
+}
+
 static int epoll_open(struct co_loop *loop, struct co__poller **out)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET,
-                                .data.u64 = WAKE_TOKEN};
     struct co__poller *poller = co__alloc_zero(sizeof(*poller));
     int r;
 
     if (!poller)
         return -ENOMEM;
     poller->loop = loop;
+    co__watches_init(&poller->watches);
     poller->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (poller->epoll_fd < 0) {
         r = -errno;
         goto free_poller;
     }
-    poller->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (poller->wake_fd < 0) {
-        r = -errno;
+    r = co__wake_open(&poller->wake);
+    if (r < 0)
         goto close_epoll;
-    }
-    if (epoll_ctl(poller->epoll_fd, EPOLL_CTL_ADD, poller->wake_fd, &event) ==
-        0) {
-        *out = poller;
-        return 0;
-    }
-    r = -errno;
+    r = add_own(poller, poller->wake.fd, EPOLLIN | EPOLLET, WAKE_TOKEN);
+    if (r < 0)
+        goto close_wake;
+    *out = poller;
+    return 0;
 
-    close(poller->wake_fd);
+close_wake:
+    co__wake_close(&poller->wake);
 close_epoll:
     close(poller->epoll_fd);
 free_poller:
@@ -69,7 +80,8 @@ free_poller:
 
 static void epoll_close(struct co__poller *poller)
 {
-    close(poller->wake_fd);
+    co__watches_close(&poller->watches);
+    co__wake_close(&poller->wake);
     close(poller->epoll_fd);
     co__free(poller);
 }
@@ -106,6 +118,46 @@ static void epoll_unwatch(struct co__poller *poller, int fd)
 
     epoll_ctl(poller->epoll_fd, EPOLL_CTL_DEL, fd, &unused);
 }
+
+/* ---- processes and signals ----------------------------------------------- */
+
+static int see_watches(struct co__poller *poller)
+{
+    int r = co__watches_open(&poller->watches);
+
+    if (r <= 0)
+        return r;
+    r = add_own(poller, poller->watches.fd, EPOLLIN, WATCHES_TOKEN);
+    if (r < 0) {
+        co__watches_close(&poller->watches);
+        co__watches_init(&poller->watches);
+    }
+    return r;
+}
+
+static int epoll_watch_process(struct co__poller *poller,
+                               struct co__poll_watch *watch, pid_t pid)
+{
+    int r = see_watches(poller);
+
+    return r < 0 ? r : co__watches_process(&poller->watches, watch, pid);
+}
+
+static int epoll_watch_signal(struct co__poller *poller,
+                              struct co__poll_watch *watch, int signo)
+{
+    int r = see_watches(poller);
+
+    return r < 0 ? r : co__watches_signal(&poller->watches, watch, signo);
+}
+
+static void epoll_end_watch(struct co__poller *poller,
+                            struct co__poll_watch *watch)
+{
+    co__watches_end(&poller->watches, watch);
+}
+
+/* ---- waiting ------------------------------------------------------------- */
 
 static uint32_t mask_of(uint32_t events)
 {
@@ -154,6 +206,15 @@ static int wait_events(struct co__poller *poller, co_time now, co_time deadline)
                       (int)((left + CO_MS - 1) / CO_MS));
 }
 
+/* Something of the poller's own. Returns how many events were reported. */
+static CO_COLD int own_event(struct co__poller *poller, uint64_t data)
+{
+    if (data == WATCHES_TOKEN)
+        return co__watches_fire(&poller->watches);
+    co__wake_take(&poller->wake);
+    return 0;
+}
+
 static int epoll_poll(struct co__poller *poller, co_time now, co_time deadline)
 {
     int n = wait_events(poller, now, deadline);
@@ -163,11 +224,8 @@ static int epoll_poll(struct co__poller *poller, co_time now, co_time deadline)
         const struct epoll_event *event = &poller->events[i];
         uint64_t data = event->data.u64;
 
-        if (CO_UNLIKELY(data == WAKE_TOKEN)) {
-            uint64_t count;
-
-            if (read(poller->wake_fd, &count, sizeof(count)) < 0)
-                continue;
+        if (CO_UNLIKELY((int32_t)data < 0)) {
+            reported += own_event(poller, data);
             continue;
         }
         co__fd_ready(poller->loop, (int)(uint32_t)data, (uint32_t)(data >> 32),
@@ -179,13 +237,7 @@ static int epoll_poll(struct co__poller *poller, co_time now, co_time deadline)
 
 static void epoll_wake(struct co__poller *poller)
 {
-    const uint64_t one = 1;
-    int saved = errno;
-
-    /* Full (EAGAIN) is as good as written. */
-    while (write(poller->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-        continue;
-    errno = saved;
+    co__wake_send(&poller->wake);
 }
 
 static int epoll_fd_of(const struct co__poller *poller)
@@ -200,6 +252,9 @@ const struct co__poller_ops co__poller_epoll = {
     .watch = epoll_watch,
     .arm = epoll_arm,
     .unwatch = epoll_unwatch,
+    .watch_process = epoll_watch_process,
+    .watch_signal = epoll_watch_signal,
+    .end_watch = epoll_end_watch,
     .wait = epoll_poll,
     .wake = epoll_wake,
     .fd = epoll_fd_of,
