@@ -15,6 +15,7 @@ set(COPPICE_PLATFORM_TABLE
   "arch/aarch64/switch.S     aarch64    *"
   "src/poll/epoll.c          *          Linux"
   "src/poll/pollers_linux.c  *          Linux"
+  "src/poll/sys_linux.c      *          Linux"
   "src/poll/wake_eventfd.c   *          Linux"
   "src/poll/wake_pipe.c      *          ${_bsd}"
   "src/poll/watches_linux.c  *          Linux"

@@ -4,9 +4,9 @@
  * poll(2), for as long as the thread's scopes allow.
  */
 #include "io/io.h"
-#include "io/sys.h"
 
 #include "base/clock.h"
+#include "poll/sys.h"
 
 #define PAUSE_FIRST (1 * CO_MS)
 #define PAUSE_MOST  (32 * CO_MS)

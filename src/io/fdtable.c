@@ -17,7 +17,8 @@
  *
  * What a slot knows of readiness is kept for own descriptors alone. A foreign
  * one may be read, closed and its number reused by others without our seeing
- * it: it is tried at each call, and armed for each wait.
+ * it: it is tried at each call, and armed for each wait. Own ones are armed for
+ * each wait, too, if the poller cannot watch.
  *
  * Words live in chunks that are never freed, so slots point at them. Slots do
  * not move either. Both are made when first needed.
@@ -259,15 +260,15 @@ void co__fd_drop(struct co_loop *loop, int fd, struct co__fd_slot *slot)
 
 /*
  * Only the first is woken, since nobody else may try. If it is ready already
- * it passes on what it leaves, whatever made it ready. A foreign descriptor's
- * next waiter is always woken: the one-shot event may have been spent on the
- * one that leaves.
+ * it passes on what it leaves, whatever made it ready. Of a descriptor that is
+ * armed for each wait the next waiter is always woken: the event may have been
+ * spent on the one that leaves.
  */
 void co__fd_pass(struct co__fd_slot *slot, int direction)
 {
     struct co__waiter *first = co__fd_waiters(slot, direction)->head;
 
-    if (first && (slot->ready & direction || !(slot->flags & CO__FD_OWN)))
+    if (first && (slot->ready & direction || !(slot->flags & CO__FD_WATCHED)))
         co__wake(first->task, 0);
 }
 
@@ -276,15 +277,13 @@ static int watch(struct co_loop *loop, struct co__fd_slot *slot, int fd)
     const struct co__poller_ops *ops = loop->poller_ops;
     int r;
 
-    if (slot->flags & CO__FD_KNOWN)
-        return 0;
     r = ops->watch(loop->poller, fd, slot->gen);
     if (r == -EEXIST) { /* left from when it was foreign */
         ops->unwatch(loop->poller, fd);
         r = ops->watch(loop->poller, fd, slot->gen);
     }
     if (r == 0)
-        slot->flags |= CO__FD_KNOWN;
+        slot->flags |= CO__FD_KNOWN | CO__FD_WATCHED;
     return r;
 }
 
@@ -307,9 +306,14 @@ static int arm(struct co_loop *loop, struct co__fd_slot *slot, int fd,
 int co__fd_await(struct co_loop *loop, struct co__fd_slot *slot, int fd,
                  int directions)
 {
-    int r = slot->flags & CO__FD_OWN ? watch(loop, slot, fd)
-                                     : arm(loop, slot, fd, directions);
+    int r;
 
+    if (slot->flags & CO__FD_WATCHED)
+        return 0;
+    if (slot->flags & CO__FD_OWN && loop->poller_ops->watch)
+        r = watch(loop, slot, fd);
+    else
+        r = arm(loop, slot, fd, directions);
     return r == -EPERM ? -EAGAIN : r;
 }
 
@@ -340,7 +344,7 @@ void co__fd_ready(struct co_loop *loop, int fd, uint32_t gen, uint32_t mask)
     if (mask & (CO__POLL_OUT | CO__POLL_HUP | CO__POLL_ERR))
         slot->ready |= CO_WRITABLE | CO__FD_FRESH(CO_WRITABLE);
     slot->sticky |= (uint8_t)(mask & ~(CO__POLL_IN | CO__POLL_OUT));
-    if (!(slot->flags & CO__FD_OWN))
+    if (!(slot->flags & CO__FD_WATCHED))
         rearm(loop, slot, fd);
     if (slot->ready & CO_READABLE)
         co__fd_pass(slot, CO_READABLE);

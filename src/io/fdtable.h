@@ -19,8 +19,9 @@
 #define CO__FD_SOCKET 0x02u /* recv and send work; own ones only */
 #define CO__FD_DRAIN  0x04u /* a short transfer means drained; own ones only */
 /* ...and a slot alone. */
-#define CO__FD_SEEN  0x10u /* the slot is in use */
-#define CO__FD_KNOWN 0x20u /* the poller has, or may have, it registered */
+#define CO__FD_SEEN    0x10u /* the slot is in use */
+#define CO__FD_KNOWN   0x20u /* the poller has, or may have, it registered */
+#define CO__FD_WATCHED 0x40u /* ...for all of its life: it is not armed */
 
 /* Of `ready`: an event has said so, and nothing was tried since. */
 #define CO__FD_FRESH(directions) ((directions) << 2)

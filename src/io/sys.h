@@ -8,7 +8,6 @@
 
 #include <coppice/base.h>
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -40,9 +39,6 @@ int co__sys_fsync(int fd, int data_only);
  * has no such command. */
 int co__sys_fstat_command(const struct co__here *here, int fd,
                           struct stat *out);
-
-/* poll(2) for at most `limit` nanoseconds; CO_NEVER: no limit. */
-int co__sys_poll(struct pollfd *fds, unsigned count, co_time limit);
 
 /*
  * writev that raises no SIGPIPE, on a thread that does not block that signal.

@@ -106,19 +106,6 @@ int co__sys_fstat_command(const struct co__here *here, int fd, struct stat *out)
     return 0;
 }
 
-int co__sys_poll(struct pollfd *fds, unsigned count, co_time limit)
-{
-    struct timespec ts = {0};
-    int n;
-
-    if (limit > 0 && limit != CO_NEVER) {
-        ts.tv_sec = (time_t)(limit / CO_SEC);
-        ts.tv_nsec = (long)(limit % CO_SEC);
-    }
-    n = ppoll(fds, count, limit == CO_NEVER ? NULL : &ts, NULL);
-    return n < 0 ? -errno : n;
-}
-
 ssize_t co__sys_writev_quiet(int fd, const struct iovec *iov, int count,
                              ssize_t (*write_fn)(int fd,
                                                  const struct iovec *iov,
