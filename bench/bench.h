@@ -10,6 +10,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,12 @@
 /* Messages between threads, and jobs in other threads, that a run takes. */
 #define BENCH_HOPS 100000
 #define BENCH_JOBS 50000
+
+/* The file rows: a file that stays in the page cache, and reads of it. */
+#define BENCH_BLOCK   4096
+#define BENCH_BLOCKS  4096
+#define BENCH_READS   200000
+#define BENCH_READERS 64
 
 BENCH_UNUSED static inline int64_t bench_clock(clockid_t clock)
 {
@@ -99,6 +106,30 @@ BENCH_UNUSED static inline void bench_die(const char *what)
 {
     perror(what);
     exit(1);
+}
+
+/* The file, which has no name any more. In /var/tmp, for /tmp may be in memory:
+ * file systems like that are read in another way. */
+BENCH_UNUSED static inline int bench_file(void)
+{
+    char path[] = "/var/tmp/coppice-bench-XXXXXX";
+    char block[BENCH_BLOCK] = "";
+    int fd = mkstemp(path);
+
+    if (fd < 0)
+        bench_die(path);
+    unlink(path);
+    for (int i = 0; i < BENCH_BLOCKS; i++)
+        if (pwrite(fd, block, BENCH_BLOCK, (off_t)i * BENCH_BLOCK) < 0)
+            bench_die("pwrite");
+    if (fsync(fd) < 0)
+        bench_die("fsync");
+    return fd;
+}
+
+BENCH_UNUSED static inline off_t bench_block(uint32_t *state)
+{
+    return (off_t)(bench_random(state) % BENCH_BLOCKS) * BENCH_BLOCK;
 }
 
 /* The row that the program was called with. */

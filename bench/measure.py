@@ -34,7 +34,9 @@ def _pin(cpu):
 
 
 def _environment():
-    return dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
+    clean = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
+    clean.pop("COPPICE_BACKEND", None)  # a system says it if it means it
+    return clean
 
 
 def _run(command, cpu):
@@ -49,6 +51,14 @@ def _run(command, cpu):
         said = done.stderr.strip().splitlines()
         raise Failed(said[-1] if said else f"status {done.returncode}")
     return done.stdout.splitlines()
+
+
+def works(command):
+    """Whether a program runs at all."""
+    try:
+        return bool(_run(command, None))
+    except Failed:
+        return False
 
 
 def micro_round(row, commands, quick, note):

@@ -4,10 +4,10 @@
 import json
 from statistics import median
 
-from systems import ROWS, SYSTEMS
+from systems import NO_WORSE, ROWS, SYSTEMS, URING, URING_AIMS
 
 _STACKFUL = {system.name for system in SYSTEMS if system.stackful}
-_OURS = ("coppice", "coppice_64k", "limit", "raw_epoll")
+_OURS = ("coppice", URING, "coppice_64k", "limit", "raw_epoll", "raw_uring")
 # An echo server is a peer's also when it is callbacks alone; a task that keeps
 # no stack is compared only in time.
 _MEMORY_KINDS = ("memory", "idle")
@@ -124,6 +124,42 @@ def summary_lines(results):
             f"{_figure(ours['median']):>9}{ratio:>7}  "
             f"{_aim(row, ours):<14}{best:<24}{_verdict(row, entries, ours)}")
     return lines
+
+
+def _against(entry, other):
+    """The ratio of two systems of a row, by way of Coppice or of what the row
+    is compared with: what is far from one round says least."""
+    if entry is other or not other:
+        return None
+    for key in ("ours", "ratio"):
+        if entry.get(key) and other.get(key):
+            return entry[key] / other[key]
+    return None
+
+
+def uring_lines(results):
+    """How the loop on io_uring compares, with its aims; or nothing."""
+    lines = []
+    for row in ROWS:
+        find = {e["system"]: e for e in results if e["bench"] == row.name}
+        entry = find.get(URING)
+        if not entry:
+            continue
+        aims = [(a.against, a.ratio) for a in URING_AIMS if a.row == row.name]
+        aims = aims or [("coppice", NO_WORSE)]
+        text = f"{row.name:<21}{_figure(entry['median']):>9}"
+        for base in ("coppice", "raw_epoll", "raw_uring"):
+            ratio = _against(entry, find.get(base))
+            text += f"{ratio:>11.2f}" if ratio else f"{'':>11}"
+        for base, aim in aims:
+            ratio = _against(entry, find.get(base))
+            if ratio:
+                word = "met" if ratio <= aim else "MISSED"
+                text += f"  {word} {aim:.2f} x {base}"
+        lines.append(text)
+    head = [f"{'row':<21}{'io_uring':>9}{'/coppice':>11}{'/raw_epoll':>11}"
+            f"{'/raw_uring':>11}  aim"]
+    return ["", *head, *lines] if lines else []
 
 
 def markdown_lines(results):

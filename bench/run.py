@@ -10,7 +10,7 @@ from pathlib import Path
 
 import measure
 import report
-from systems import ROWS, SYSTEMS
+from systems import ROWS, SYSTEMS, on_backend
 
 
 class Progress:
@@ -82,6 +82,13 @@ def commands_of(row, systems, programs, missing):
     return commands
 
 
+def kernel_has(system, programs):
+    """Whether the kernel has what a system cannot do without."""
+    probe = programs / "coppice_mutex"
+    return not system.kernel or not probe.exists() or measure.works(
+        [*on_backend(system.kernel), str(probe), "mutex_uncontended", "1000"])
+
+
 def measure_row(row, systems, commands, options, progress):
     """All rounds of a row."""
     count = options.rounds or (max(row.quick_rounds, 1) if options.quick
@@ -116,7 +123,8 @@ def main():
         rows = [row for row in rows if row.quick_rounds > 0]
     systems = chosen(options.systems, SYSTEMS, "system")
     progress = Progress()
-    missing = set()
+    missing = {s.name for s in systems if not kernel_has(s, options.programs)}
+    systems = [s for s in systems if s.name not in missing]
     results = report.load(options.results) if options.report else []
 
     for row in [] if options.report else rows:
@@ -131,11 +139,12 @@ def main():
         seconds = time.monotonic() - begun
         progress.say(report.row_lines(row, entries, seconds) + [""])
 
-    progress.say(report.summary_lines(results))
+    progress.say(report.summary_lines(results) + report.uring_lines(results))
     if options.markdown:
         print("\n".join([""] + report.markdown_lines(results)))
     for name in sorted(missing):
-        print(f"skipped: {name} (not installed, or it did not build)")
+        print(f"skipped: {name} (not installed, not built, or not to be had "
+              "of this kernel)")
     for what, why in progress.failures:
         print(f"failed: {what} ({why})")
     if not options.report:

@@ -54,6 +54,8 @@ ROWS = [
     Row("xthread_pingpong", "ns wall", "threads", 9, 3),
     Row("xthread_pingpong_cpu", "ns CPU", "threads", 5, 1),
     Row("offload_roundtrip", "ns wall", "threads", 9, 3),
+    Row("file_read_4k_64", "ns wall", "threads", 9, 3),
+    Row("file_read_4k_64_cpu", "ns CPU", "threads", 5, 1),
     Row("echo_1", "ns CPU", "echo", 7, 3, against="raw_epoll"),
     Row("echo_64", "ns CPU", "echo", 15, 5, target_ratio=1.05,
         against="raw_epoll"),
@@ -75,8 +77,31 @@ SELECT = ["select_4"]
 QUEUES = ["queue_priority"]
 THREADS = ["xthread_pingpong", "xthread_pingpong_cpu"]
 OFFLOAD = ["offload_roundtrip"]
+FILES = ["file_read_4k_64", "file_read_4k_64_cpu"]
 ECHO = ["echo_1", "echo_64", "echo_1000", "echo_9000"]
 NET = ECHO + ["idle_9000"]
+# A row where what the reactor costs could show, of each kind that there is:
+# tasks that never wait (it is polled all the same), timers, other threads.
+REACTOR = ["yield_2", "yield_1000", "spawn_join", "timers_100k",
+           "chan_pingpong", *THREADS, *OFFLOAD, *FILES, *NET]
+
+
+@dataclass(frozen=True)
+class Aim:
+    """At most so many times what another system takes."""
+
+    row: str
+    against: str
+    ratio: float
+
+
+# What the loop on io_uring aims at; in all its other rows, at no more than
+# NO_WORSE times what the loop on epoll takes.
+URING = "coppice_uring"
+URING_AIMS = [Aim("echo_9000", "raw_epoll", 0.95),
+              Aim("echo_9000", "raw_uring", 1.10),
+              Aim("file_read_4k_64", "coppice", 0.667)]
+NO_WORSE = 1.05
 
 
 @dataclass(frozen=True)
@@ -90,6 +115,8 @@ class System:
     server: list = field(default_factory=list)
     stackful: bool = True  # only these count in the memory rows
     rounds_max: int = 0  # for those so slow that fewer rounds tell enough
+    backend: str = ""  # the loop's reactor, unless it is the default
+    kernel: str = ""  # a reactor that the kernel has to have
 
     def command(self, row, programs):
         """The command for a row, or None if it was not built."""
@@ -99,7 +126,14 @@ class System:
         if command[0] == "python":
             return [sys.executable, str(HERE / "peers/python" / command[1]),
                     *command[2:]]
-        return [str(program), *command[1:]] if program.exists() else None
+        if not program.exists():
+            return None
+        return [*on_backend(self.backend), str(program), *command[1:]]
+
+
+def on_backend(name):
+    """What stands before a command of ours to have it run on that reactor."""
+    return ["env", "COPPICE_BACKEND=" + name] if name else []
 
 
 def by_question(system, *options):
@@ -120,6 +154,8 @@ def one(*command):
 SYSTEMS = [
     System("coppice", [row.name for row in ROWS], by_question("coppice"),
            ["coppice_echo"]),
+    System(URING, REACTOR, by_question("coppice"), ["coppice_echo"],
+           backend="io_uring", kernel="io_uring"),
     # On stacks as large as those of State Threads: 64 KiB. Ours are 256 KiB
     # unless asked for less, and what grows with that is the page tables.
     System("coppice_64k", MEMORY, by_question("coppice", "--stack=64")),
@@ -127,6 +163,8 @@ SYSTEMS = [
                      if row.name not in THREADS + OFFLOAD],
            by_question("limit"), ["limit_echo"]),
     System("raw_epoll", NET, server=["raw_epoll_echo"], stackful=False),
+    System("raw_uring", NET, server=["raw_uring_echo"], stackful=False,
+           kernel="io_uring"),
     System("boost_context", ["switch", *SPAWN, *MEMORY],
            one("boost_context_micro")),
     System("pthread", THREADS, by_question("pthread"), stackful=False),
@@ -139,13 +177,13 @@ SYSTEMS = [
            micro_or_sync("state_threads"), ["state_threads_echo"]),
     System("go", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *SYNC,
                   *FUTURES, *GROUPS, *SELECT, *QUEUES, *THREADS, *OFFLOAD,
-                  *NET],
+                  *FILES, *NET],
            one("go_bench"), ["go_bench", "echo"]),
     System("tokio", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *SYNC,
                      *FUTURES, *GROUPS, *SELECT, *QUEUES, *THREADS, *OFFLOAD,
-                     *NET],
+                     *FILES, *NET],
            one("tokio_bench"), ["tokio_bench", "echo"], stackful=False),
-    System("libuv", [*TIMERS, *OFFLOAD, *NET], by_question("libuv"),
+    System("libuv", [*TIMERS, *OFFLOAD, *FILES, *NET], by_question("libuv"),
            ["libuv_echo"], stackful=False),
     System("libevent", [*TIMERS, *NET], one("libevent_timers"),
            ["libevent_echo"], stackful=False),

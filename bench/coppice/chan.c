@@ -80,6 +80,6 @@ int main(int argc, char **argv)
     row = bench_row(argc, argv);
     tasks = bench_row_number(row);
     messages = bench_scaled(argc, argv, 20000000, 1000000);
-    run_must(co_run(run, NULL), "co_run");
+    run_loop(run, NULL);
     return 1;
 }

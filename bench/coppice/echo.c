@@ -38,6 +38,6 @@ int main(int argc, char **argv)
 {
     int port = net_init(argc, argv);
 
-    run_must(co_run(run, &port), "co_run");
+    run_loop(run, &port);
     return 0;
 }

@@ -40,6 +40,6 @@ int main(int argc, char **argv)
     row = bench_row(argc, argv);
     children = bench_row_number(row);
     total = bench_scaled(argc, argv, 10000000, 500000);
-    run_must(co_run(run, NULL), "co_run");
+    run_loop(run, NULL);
     return 0;
 }

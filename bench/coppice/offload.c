@@ -29,6 +29,6 @@ int main(int argc, char **argv)
 {
     row = bench_row(argc, argv);
     total = bench_scaled(argc, argv, BENCH_JOBS, BENCH_JOBS / 10);
-    run_must(co_run(run, NULL), "co_run");
+    run_loop(run, NULL);
     return 0;
 }

@@ -55,6 +55,6 @@ int main(int argc, char **argv)
     queue = co_queue_new(&options);
     if (!queue)
         bench_die("co_queue_new");
-    run_must(co_run(run, NULL), "co_run");
+    run_loop(run, NULL);
     return 0;
 }

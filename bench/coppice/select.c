@@ -47,6 +47,6 @@ int main(int argc, char **argv)
 {
     row = bench_row(argc, argv);
     total = bench_scaled(argc, argv, 20000000, 1000000);
-    run_must(co_run(run, NULL), "co_run");
+    run_loop(run, NULL);
     return 1;
 }

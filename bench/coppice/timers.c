@@ -46,6 +46,6 @@ int main(int argc, char **argv)
 {
     row = bench_row(argc, argv);
     tasks = bench_row_number(row);
-    run_must(co_run(run, NULL), "co_run");
+    run_loop(run, NULL);
     return 1;
 }

@@ -19,7 +19,7 @@ static int echo(void *arg)
 
 static void *other_thread(void *arg)
 {
-    run_must(co_run(echo, NULL), "co_run");
+    run_loop(echo, NULL);
     return arg;
 }
 
@@ -51,6 +51,6 @@ int main(int argc, char **argv)
         bench_die("co_chan_new_threadsafe");
     if (pthread_create(&thread, NULL, other_thread, NULL) != 0)
         bench_die("pthread_create");
-    run_must(co_run(run, NULL), "co_run");
+    run_loop(run, NULL);
     return 1;
 }

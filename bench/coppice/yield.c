@@ -36,6 +36,6 @@ int main(int argc, char **argv)
     row = bench_row(argc, argv);
     tasks = bench_row_number(row);
     total = bench_yields(argc, argv, tasks, 30000000);
-    run_must(co_run(run, NULL), "co_run");
+    run_loop(run, NULL);
     return 1;
 }

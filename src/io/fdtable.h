@@ -22,6 +22,7 @@
 #define CO__FD_SEEN    0x10u /* the slot is in use */
 #define CO__FD_KNOWN   0x20u /* the poller has, or may have, it registered */
 #define CO__FD_WATCHED 0x40u /* ...for all of its life: it is not armed */
+#define CO__FD_SEEKS   0x80u /* it was found to have offsets, see file.c */
 
 /* Of `ready`: an event has said so, and nothing was tried since. */
 #define CO__FD_FRESH(directions) ((directions) << 2)

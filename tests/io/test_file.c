@@ -419,6 +419,20 @@ CO_TASK_TEST(pipes_and_sockets_have_no_offsets)
     check_no_offsets(fds[0], fds[1]);
 }
 
+CO_TASK_TEST(a_number_that_was_a_files_may_be_a_pipes)
+{
+    for (int i = 0; i < 2; i++) {
+        int file = file_of("a", 10), fds[2];
+        char byte;
+
+        ck_assert_int_eq(co_file_read_at(file, &byte, 1, 0), 1);
+        ck_assert_int_eq(i ? co_close(file) : co_file_close(file), 0);
+        ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+        ck_assert_int_eq(fds[0], file);
+        check_no_offsets(fds[0], fds[1]);
+    }
+}
+
 CO_TASK_TEST(a_folder_is_not_read)
 {
     int fd = co_file_open(folder, O_RDONLY, 0);
@@ -621,6 +635,7 @@ static Suite *suite(void)
     tcase_add_test(tc, opening_fails_as_open_does_outside_a_task);
     tcase_add_test(tc, opening_without_descriptors_left_fails);
     tcase_add_test(tc, pipes_and_sockets_have_no_offsets);
+    tcase_add_test(tc, a_number_that_was_a_files_may_be_a_pipes);
     tcase_add_test(tc, a_folder_is_not_read);
     tcase_add_test(tc, a_full_disk_and_a_bad_one_are_reported);
     tcase_add_test(tc, a_write_is_short_at_the_limit_and_fails_beyond);

@@ -23,6 +23,8 @@ var syncRows = map[string]func() float64{
 	"xthread_pingpong":     func() float64 { return xthread(now) },
 	"xthread_pingpong_cpu": func() float64 { return xthread(cpu) },
 	"offload_roundtrip":    offload,
+	"file_read_4k_64":      func() float64 { return fileRead(now) },
+	"file_read_4k_64_cpu":  func() float64 { return fileRead(cpu) },
 }
 
 var begun = time.Now()

@@ -207,6 +207,7 @@ fn main() {
             r if r.starts_with("memory") => parked(n).await,
             r if r.starts_with("yield") => yields(n, scaled(10000000, 20 * n)).await,
             r if r.starts_with("timers") => timers(n).await,
+            r if r.starts_with("file") => threads::file_read(r, scaled(200000, 20000)).await,
             "offload_roundtrip" => threads::offload(scaled(50000, 5000)).await,
             _ => sync::measure(&row, scaled).await,
         }
