@@ -10,10 +10,10 @@
  * What the kernel does otherwise for a command than for the system call is put
  * right here, so that nobody can tell which way a call has gone:
  *  - a read or a write of a pipe, a socket or a terminal would be done without
- *    an offset, where pread says -ESPIPE. So lseek is asked, and the answer kept
- *    in the descriptor's slot: of all a read costs the system call is a quarter.
- *    If the number was closed behind our back and is a pipe's now, the read is
- *    the pipe's;
+ *    an offset, where pread says -ESPIPE. So lseek is asked, and the answer is
+ *    kept in the descriptor's slot: a system call is a quarter of what a read
+ *    costs. If the number was closed behind our back, and is a pipe's by now,
+ *    the read is the pipe's;
  *  - opening a FIFO would be tried with O_NONBLOCK first, and succeed: hence
  *    CO__HINT_BLOCKS, unless the flags say that no FIFO is meant.
  */
