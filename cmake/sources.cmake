@@ -7,20 +7,31 @@
 # chosen: a file that is listed here is compiled only where its row matches
 # ("*" matches everything, "A|B" both); any other .c file of a layer is portable.
 
-set(_bsd "Darwin|FreeBSD|NetBSD|OpenBSD|DragonFly")
+set(_free "FreeBSD|NetBSD|OpenBSD|DragonFly")
+set(_bsd "Darwin|${_free}")
 
 set(COPPICE_PLATFORM_TABLE
 # file                       processor  system
   "arch/x86_64/switch.S      x86_64     *"
   "arch/aarch64/switch.S     aarch64    *"
+  "src/base/sys_linux.c      *          Linux"
+  "src/base/sys_bsd.c        *          ${_bsd}"
+  "src/base/wait_posix.c     *          Linux|${_free}"
+  "src/base/wait_macos.c     *          Darwin"
+  "src/core/vm_linux.c       *          Linux"
+  "src/core/vm_bsd.c         *          ${_bsd}"
   "src/poll/epoll.c          *          Linux"
   "src/poll/pollers_linux.c  *          Linux"
-  "src/poll/sys_linux.c      *          Linux"
   "src/poll/wake_eventfd.c   *          Linux"
   "src/poll/wake_pipe.c      *          ${_bsd}"
   "src/poll/watches_linux.c  *          Linux"
-  "src/io/sys_linux.c        *          Linux"
   "src/offload/sys_linux.c   *          Linux"
+  "src/offload/sys_macos.c   *          Darwin"
+  "src/offload/sys_bsd.c     *          ${_free}"
+  "src/io/sys_linux.c        *          Linux"
+  "src/io/sys_posix.c        *          Linux|${_free}"
+  "src/io/sys_macos.c        *          Darwin"
+  "src/io/sys_bsd.c          *          ${_bsd}"
 )
 
 # The reactors by name (core/poller.h), and the file that makes each.
@@ -80,6 +91,7 @@ file(GLOB COPPICE_PUBLIC_HEADERS CONFIGURE_DEPENDS
   "${PROJECT_SOURCE_DIR}/include/coppice/*.h")
 
 unset(_bsd)
+unset(_free)
 unset(_files)
 unset(_matched)
 unset(_file)

@@ -38,7 +38,8 @@ CO_API CO_MUST_CHECK int co_addr_tcp(const char *text, co_addr *out);
  * namespace (Linux).
  *
  * Suspends: never. Thread-safe: yes.
- * Returns 0, or -EINVAL (NULL or empty), -ENAMETOOLONG.
+ * Returns 0, or -EINVAL (NULL or empty), -ENAMETOOLONG, -EAFNOSUPPORT (no such
+ * namespace here).
  */
 CO_API CO_MUST_CHECK int co_addr_unix(const char *path, co_addr *out);
 

@@ -11,6 +11,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* Where it is missing nothing is reserved anyway. */
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+
 static co_allocator allocator = {
     .size = sizeof(co_allocator),
     .malloc_fn = malloc,

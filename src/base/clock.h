@@ -18,15 +18,35 @@ extern int co__clock_virtual;
 extern co_time co__clock_virtual_now;
 void co__clock_jump(co_time to); /* never backwards */
 
-/* CLOCK_MONOTONIC, afresh. */
-static inline co_time co__clock_read(void)
+/* macOS derives CLOCK_MONOTONIC from the time of day, in microseconds. */
+#if defined(__APPLE__)
+#define CO_CLOCK CLOCK_UPTIME_RAW
+#else
+#define CO_CLOCK CLOCK_MONOTONIC
+#endif
+
+/* The clock, even while a test has stopped it. */
+static inline co_time co__clock_real(void)
 {
     struct timespec ts;
 
+    clock_gettime(CO_CLOCK, &ts);
+    return (co_time)ts.tv_sec * CO_SEC + ts.tv_nsec;
+}
+
+/* The time, afresh. */
+static inline co_time co__clock_read(void)
+{
     if (CO_UNLIKELY(co__clock_virtual))
         return co__clock_virtual_now;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (co_time)ts.tv_sec * CO_SEC + ts.tv_nsec;
+    return co__clock_real();
+}
+
+/* A time that is not negative, as the system has it. */
+static inline struct timespec co__timespec(co_time t)
+{
+    return (struct timespec){.tv_sec = (time_t)(t / CO_SEC),
+                             .tv_nsec = (long)(t % CO_SEC)};
 }
 
 /* a + b without overflow: a far point in time becomes CO_NEVER. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <coppice/error.h>
 
+#include "base/sys.h"
+
 #include <limits.h>
-#include <string.h>
 
 const char *co_error_name(int error)
 {
@@ -12,7 +13,7 @@ const char *co_error_name(int error)
         return "OK";
     if (error == INT_MIN)
         return "E?"; /* it cannot be negated */
-    name = strerrorname_np(error < 0 ? -error : error);
+    name = co__sys_error_name(error < 0 ? -error : error);
     return name ? name : "E?";
 }
 

@@ -22,11 +22,17 @@
 #define VALGRIND_MAKE_MEM_DEFINED(p, n)  ((void)(p))
 #endif
 
-/* There is no macro that tells of stand-alone LSan: ask the linker. */
+/* There is no macro that tells of stand-alone LSan: ask the linker. (That of
+ * macOS wants to know where a weak symbol is to come from.) */
+#if defined(__APPLE__)
+#define __lsan_register_root_region   ((void (*)(const void *, size_t))NULL)
+#define __lsan_unregister_root_region ((void (*)(const void *, size_t))NULL)
+#else
 extern void __lsan_register_root_region(const void *, size_t)
     __attribute__((weak));
 extern void __lsan_unregister_root_region(const void *, size_t)
     __attribute__((weak));
+#endif
 
 int co__fiber_tracked(void)
 {
@@ -73,7 +79,11 @@ void co__fiber_unmap(struct co__fiber *fiber)
 
 void co__fiber_adopt(struct co__fiber *fiber)
 {
-#if CO__ASAN
+#if CO__ASAN && defined(__APPLE__)
+    fiber->size = pthread_get_stacksize_np(pthread_self());
+    fiber->bottom =
+        (char *)pthread_get_stackaddr_np(pthread_self()) - fiber->size;
+#elif CO__ASAN
     pthread_attr_t attr;
     void *bottom = NULL;
     size_t size = 0;

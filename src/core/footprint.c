@@ -29,7 +29,7 @@ size_t co_task_stack_used(const co_task *task)
 
         if (bytes > sizeof(resident) * page_bytes)
             bytes = sizeof(resident) * page_bytes;
-        if (mincore((void *)p, bytes, resident) < 0)
+        if (mincore((void *)p, bytes, (void *)resident) < 0)
             return top - p;
         pages = bytes / page_bytes;
         for (i = 0; i < pages && !(resident[i] & 1); i++)

@@ -20,6 +20,8 @@
 #include "core/overflow.h"
 
 #include "base/alloc.h"
+#include "base/sys.h"
+#include "base/system.h"
 #include "core/describe.h"
 #include "core/loop.h"
 #include "core/stack.h"
@@ -27,16 +29,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sys/auxv.h>
 #include <unistd.h>
 
 #define FRAMES_MAX    32
 #define TEXT_BYTES    512
 #define HANDLER_BYTES ((size_t)64 << 10) /* beside what the kernel saves */
-
-#ifndef AT_MINSIGSTKSZ
-#define AT_MINSIGSTKSZ 51 /* Linux 5.14; older ones have no such entry */
-#endif
 
 /* ---- the handler: async-signal-safe, as far as unwinding is -------------- */
 
@@ -69,15 +66,17 @@ static void report(const struct co_task *self, const struct co_task *owner)
 
 static void look_at(const void *address)
 {
-    const struct co_loop *loop = co__loop;
     const struct co_task *self, *owner;
+    const struct co_loop *loop;
     int in_guard = 0;
 
-    /* Outside the tasks a guard is hit by a stray pointer only. */
-    if (!loop || !loop->overflow_report || loop->self == &loop->root)
-        return;
     owner = co__stack_owner(address, &in_guard);
     if (!owner || !in_guard)
+        return;
+    /* Outside the tasks a guard is hit by a stray pointer only. (Looked at
+     * last: a thread's first look at its thread-locals may allocate.) */
+    loop = co__loop;
+    if (!loop || !loop->overflow_report || loop->self == &loop->root)
         return;
     self = loop->self ? loop->self : owner; /* NULL: amid a reactor's turn */
     report(self, owner);
@@ -90,7 +89,7 @@ static void hand_over_to_default(int sig, const siginfo_t *info)
     struct sigaction action = {.sa_handler = SIG_DFL};
 
     sigaction(sig, &action, NULL);
-    if (info->si_code <= 0)
+    if (co__signal_is_sent(info))
         raise(sig);
 }
 
@@ -103,7 +102,7 @@ static void hand_over(int sig, siginfo_t *info, void *context)
 
     if (!real) {
         /* Only a signal that was sent can be ignored, not a fault. */
-        if (old->sa_handler == SIG_DFL || info->si_code > 0)
+        if (old->sa_handler == SIG_DFL || co__signal_is_fault(info))
             hand_over_to_default(sig, info);
         return;
     }
@@ -119,7 +118,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 {
     int saved = errno;
 
-    if (info->si_code > 0) /* the processor's doing, not kill(2) */
+    if (co__signal_is_fault(info))
         look_at(info->si_addr);
     errno = saved;
     hand_over(sig, info, context);
@@ -163,7 +162,7 @@ static void install(void)
     void *frames[1];
     int r;
 
-    stack_bytes = HANDLER_BYTES + getauxval(AT_MINSIGSTKSZ);
+    stack_bytes = HANDLER_BYTES + co__sys_signal_frame_bytes();
     stack_bytes = (stack_bytes + 4095) & ~(size_t)4095;
     r = -pthread_key_create(&stack_key, stack_free);
     if (r == 0)

@@ -7,6 +7,7 @@
 #include "core/remote.h"
 
 #include "base/clock.h"
+#include "base/wait.h"
 #include "core/loop.h"
 #include "core/sched.h"
 #include "core/spin.h"
@@ -27,14 +28,10 @@ static CO_TLS struct co__parker this_parker;
 static struct co__parker *parker_get(void)
 {
     struct co__parker *parker = &this_parker;
-    pthread_condattr_t attributes;
 
     if (!parker->ready) {
         pthread_mutex_init(&parker->lock, NULL);
-        pthread_condattr_init(&attributes);
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-        pthread_cond_init(&parker->cond, &attributes);
-        pthread_condattr_destroy(&attributes);
+        co__cond_init(&parker->cond);
         parker->ready = 1;
     }
     return parker;
@@ -133,7 +130,6 @@ static int wait_thread(struct co__remote *remote, co_time until, int shielded)
     struct co__chain *chain = co__chain_current();
     struct co__parker *parker = remote->parker;
     co_time end = shielded || chain->due > until ? until : chain->due;
-    struct timespec at;
     int r = 0;
 
     if (any_has_arrived(remote) ||
@@ -142,18 +138,12 @@ static int wait_thread(struct co__remote *remote, co_time until, int shielded)
         return 0;
     pthread_mutex_lock(&parker->lock);
     while (fall_asleep(remote)) {
-        if (end == CO_NEVER) {
-            pthread_cond_wait(&parker->cond, &parker->lock);
-            continue;
-        }
-        if (end <= co__clock_read()) {
+        if (end != CO_NEVER && end <= co__clock_read()) {
             if (!shielded)
                 r = co__chain_error(chain, co__clock_read());
             break;
         }
-        at.tv_sec = (time_t)(end / CO_SEC);
-        at.tv_nsec = (long)(end % CO_SEC);
-        pthread_cond_timedwait(&parker->cond, &parker->lock, &at);
+        co__cond_wait(&parker->cond, &parker->lock, end);
     }
     pthread_mutex_unlock(&parker->lock);
     return r;

@@ -4,13 +4,13 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/sys.h"
 #include "core/loop.h"
 #include "core/registry.h"
 #include "core/task.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 int co_loop_set_error_handler(co_loop *loop, co_error_handler handler,
                               void *arg)
@@ -44,8 +44,11 @@ void co_loop_report_default(co_loop *loop, const co_report *report,
 {
     const char *name = report->name ? report->name : "";
     const char *site = report->site;
+    char text[128];
     const char *error =
-        report->error < 0 ? strerrordesc_np(-report->error) : NULL;
+        report->error < 0
+            ? co__sys_error_text(-report->error, text, sizeof(text))
+            : NULL;
 
     (void)loop;
     (void)unused;

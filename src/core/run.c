@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/sanitize.h"
+#include "base/sys.h"
 #include "core/deadlock.h"
 #include "core/future.h"
 #include "core/hooks.h"
@@ -40,14 +41,8 @@ static void block_sigpipe(struct co_loop *loop)
 
 static void restore_sigpipe(struct co_loop *loop)
 {
-    static const struct timespec at_once = {0};
-    sigset_t pipe_only;
-
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
     if (!loop->sigpipe_was_pending)
-        while (sigtimedwait(&pipe_only, NULL, &at_once) == SIGPIPE)
-            continue;
+        co__sys_discard_sigpipe();
     pthread_sigmask(SIG_SETMASK, &loop->old_mask, NULL);
 }
 

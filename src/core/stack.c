@@ -18,24 +18,21 @@
  *   new   never used: index >= slab->used.
  * and is taken in this order.
  *
- * Guards are made by MADV_GUARD_INSTALL (Linux 6.13), which splits no mapping,
- * else by mprotect, which needs a mapping each and so ends near 32,000 stacks
- * under the default vm.max_map_count. Emulators answer 0 to the first and do
- * nothing, hence the probe. Not chosen: a mapping per stack (two system calls
- * and a VMA each), and guards shared by neighbours (an overflow would be blamed
- * on the wrong task).
+ * How a guard is made, and pages are given back, is the system's matter (vm.h).
+ * Not chosen: a mapping per stack (two system calls and a VMA each), and guards
+ * shared by neighbours (an overflow would be blamed on the wrong task).
  */
 #include "core/stack.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/sanitize.h"
+#include "core/vm.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define CLASS_SHIFT_MIN 14 /* 16 KiB */
@@ -45,10 +42,6 @@
 #define WARM_KEPT       256 /* stacks that an idle loop leaves warm */
 #define IDLE_WORK       64  /* stacks that one idle turn trims */
 #define KEPT_BYTES_MAX  ((size_t)1 << 30) /* a larger pool dies with its loop */
-
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#endif
 
 /* Every slab descriptor of the process. Grows, never shrinks. */
 static _Atomic(struct co__slab *) all_slabs;
@@ -62,31 +55,10 @@ static int kept_key_valid;
 
 static void kept_pool_free(void *pool);
 
-/* Whether MADV_GUARD_INSTALL does what it says: a guarded page cannot be read
- * by write(2) either. */
-static int probe_guard(void)
-{
-    char *p = mmap(NULL, page_bytes, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    int fds[2];
-    int works = 0;
-
-    if (p == MAP_FAILED)
-        return 0;
-    if (pipe(fds) == 0) {
-        works = madvise(p, page_bytes, MADV_GUARD_INSTALL) == 0 &&
-                write(fds[1], p, 1) < 0 && errno == EFAULT;
-        close(fds[0]);
-        close(fds[1]);
-    }
-    munmap(p, page_bytes);
-    return works;
-}
-
 static void probe(void)
 {
     page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-    guard_install = probe_guard();
+    guard_install = co__vm_probe();
     kept_key_valid = pthread_key_create(&kept_key, kept_pool_free) == 0;
 }
 
@@ -178,8 +150,7 @@ static struct co__slab *slab_new(struct co__stack_pool *pool,
         descriptor_give(slab);
         return NULL;
     }
-    /* Huge pages would make every stack wholly resident. */
-    madvise(base, count * stride, MADV_NOHUGEPAGE);
+    co__vm_stacks(base, count * stride);
     slab->lsan_root = co__slab_root(base, count * stride);
     slab->stride = stride;
     slab->pool = pool;
@@ -229,14 +200,10 @@ static void slab_free(struct co__slab *slab)
     descriptor_give(slab);
 }
 
+/* LSan reads its root regions, and crashes on a guard that it cannot see. */
 static int install_guard(struct co__slab *slab, char *base)
 {
-    /* LSan reads its root regions and would crash on the first kind; locked
-     * memory refuses it. */
-    if (guard_install && !slab->lsan_root &&
-        madvise(base, CO_GUARD_BYTES, MADV_GUARD_INSTALL) == 0)
-        return 0;
-    return mprotect(base, CO_GUARD_BYTES, PROT_NONE);
+    return co__vm_guard(base, CO_GUARD_BYTES, slab->lsan_root);
 }
 
 /* ---- taking and giving back --------------------------------------------- */
@@ -346,7 +313,7 @@ static void drop_deep_pages(struct co_task *task)
     uintptr_t top = (uintptr_t)task & ~(uintptr_t)(page_bytes - 1);
 
     if (top > (uintptr_t)bottom)
-        madvise(bottom, top - (uintptr_t)bottom, MADV_DONTNEED);
+        co__vm_discard(bottom, top - (uintptr_t)bottom);
     task->flags &= (uint16_t)~CO__FLAG_DEEP;
 }
 
@@ -366,7 +333,7 @@ static int make_cold(struct co__stack_pool *pool, struct co_task *task)
     if (co__fiber_tracked())
         co__fiber_unmap(&task->fiber);
     pool->classes[task->size_class].cold = NULL;
-    madvise(bottom, slab->stride - CO_GUARD_BYTES, MADV_DONTNEED);
+    co__vm_discard(bottom, slab->stride - CO_GUARD_BYTES);
     slab->cold[slab->cold_count++] = index;
     pool->any_cold = 1;
     pool->trimmed++;

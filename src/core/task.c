@@ -7,6 +7,7 @@
 #include <coppice/cancel.h>
 
 #include "base/clock.h"
+#include "base/wait.h"
 #include "core/future.h"
 #include "core/hooks.h"
 #include "core/queue.h"
@@ -332,9 +333,8 @@ static CO_COLD int sleep_thread(co_time until)
 {
     struct co__chain *chain = co__chain_current();
     co_time end = until < chain->due ? until : chain->due;
-    struct timespec at = {.tv_sec = (time_t)(end / CO_SEC),
-                          .tv_nsec = (long)(end % CO_SEC)};
-    int r = co__chain_error(chain, co__clock_read());
+    co_time now = co__clock_read();
+    int r = co__chain_error(chain, now);
 
     if (r < 0)
         return r;
@@ -342,9 +342,9 @@ static CO_COLD int sleep_thread(co_time until)
         co__clock_jump(end);
         return end == until ? 0 : co__chain_error(chain, end);
     }
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
-        continue;
-    return end == until ? 0 : co__chain_error(chain, co__clock_read());
+    for (; now < end; now = co__clock_read())
+        co__poll(NULL, 0, end - now); /* a signal ends it early */
+    return end == until ? 0 : co__chain_error(chain, now);
 }
 
 int co_sleep(co_time ns)

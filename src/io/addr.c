@@ -2,6 +2,8 @@
 /* Socket addresses as text, numeric ones only. */
 #include <coppice/addr.h>
 
+#include "base/system.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
@@ -114,6 +116,8 @@ int co_addr_unix(const char *path, co_addr *out)
 
     if (!path || !out || !path[0] || (path[0] == '@' && !path[1]))
         return -EINVAL;
+    if (path[0] == '@' && !CO_UNIX_ABSTRACT)
+        return -EAFNOSUPPORT;
     len = strlen(path);
     if (len >= sizeof(un.sun_path))
         return -ENAMETOOLONG;
@@ -171,7 +175,8 @@ static int format_v6(const struct sockaddr *addr, char *text, size_t bytes)
     return put(text, bytes, line);
 }
 
-/* A name of the abstract namespace may hold any byte; NULs become '@' too. */
+/* A name of the abstract namespace may hold any byte; NULs become '@' too. A
+ * path ends at its NUL, and so does what has none on systems without. */
 static int format_unix(const struct sockaddr *addr, size_t len, char *text,
                        size_t bytes)
 {
@@ -180,7 +185,7 @@ static int format_unix(const struct sockaddr *addr, size_t len, char *text,
     size_t name = len - offsetof(struct sockaddr_un, sun_path);
 
     memcpy(&un, addr, len);
-    if (name && un.sun_path[0])
+    if (name && (un.sun_path[0] || !CO_UNIX_ABSTRACT))
         name = strnlen(un.sun_path, name);
     for (size_t i = 0; i < name; i++)
         line[i] = un.sun_path[i];
@@ -193,7 +198,7 @@ static int format_unix(const struct sockaddr *addr, size_t len, char *text,
 int co_addr_format(const struct sockaddr *addr, socklen_t len, char *text,
                    size_t text_bytes)
 {
-    if (!addr || !text || len < sizeof(addr->sa_family))
+    if (!addr || !text || len < CO_SOCKADDR_LEAST)
         return -EINVAL;
     switch (addr->sa_family) {
     case AF_INET:

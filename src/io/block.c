@@ -6,7 +6,7 @@
 #include "io/io.h"
 
 #include "base/clock.h"
-#include "poll/sys.h"
+#include "base/wait.h"
 
 #define PAUSE_FIRST (1 * CO_MS)
 #define PAUSE_MOST  (32 * CO_MS)
@@ -43,7 +43,7 @@ int co__fd_poll(int fd, int directions)
     if (fd < 0)
         return -EBADF;
     do
-        n = co__sys_poll(&p, 1, 0);
+        n = co__poll(&p, 1, 0);
     while (n == -EINTR);
     return n <= 0 ? n : directions_of(&p, directions);
 }
@@ -83,7 +83,7 @@ int co__block_fd(int fd, int directions)
         n = time_left(&left);
         if (n < 0)
             return n;
-        n = co__sys_poll(&p, 1, left);
+        n = co__poll(&p, 1, left);
     } while (n == 0 || n == -EINTR);
     return n < 0 ? n : directions_of(&p, directions);
 }
@@ -96,7 +96,7 @@ static int block_pause(co_time pause)
 
     if (r < 0)
         return r;
-    r = co__sys_poll(NULL, 0, pause < left ? pause : left);
+    r = co__poll(NULL, 0, pause < left ? pause : left);
     return r == -EINTR ? 0 : r;
 }
 

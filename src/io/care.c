@@ -4,6 +4,8 @@
 
 #include <coppice/fd.h>
 
+#include "io/sys.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -11,22 +13,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int option(int fd, int name)
-{
-    int value = -1;
-    socklen_t len = sizeof(value);
-
-    return getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -1 : value;
-}
-
 /* The protocol as the kernel sees it: what was asked for as TCP may be
  * multipath TCP, which the drain rule does not hold for. */
 unsigned co__fd_kind_of_socket(int fd)
 {
-    return option(fd, SO_TYPE) == SOCK_STREAM &&
-                   option(fd, SO_PROTOCOL) == IPPROTO_TCP
-               ? CO__FD_SOCKET | CO__FD_DRAIN
-               : CO__FD_SOCKET;
+    int type = -1;
+    socklen_t len = sizeof(type);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+        type == SOCK_STREAM && co__sys_protocol(fd) == IPPROTO_TCP)
+        return CO__FD_SOCKET | CO__FD_DRAIN;
+    return CO__FD_SOCKET;
 }
 
 /*
@@ -75,6 +72,7 @@ int co_adopt(int fd)
             (void)fcntl(fd, F_SETFL, flags);
         return r;
     }
+    co__sys_quieten(fd);
     /* Tasks that wait for it go on waiting. */
     if (slot)
         co__fd_rebind(co__loop, fd, slot);
@@ -97,6 +95,6 @@ int co_close(int fd)
     r = co__fd_disown(fd);
     if (r < 0)
         return r;
-    /* Interrupted, Linux has closed it nevertheless. */
+    /* Interrupted, the system has closed it nevertheless. */
     return close(fd) < 0 && errno != EINTR ? -errno : 0;
 }

@@ -172,9 +172,8 @@ static ssize_t foreign_writev_loud(int fd, const struct iovec *iov, int count)
 static CO_NOINLINE ssize_t foreign_writev(int fd, const struct iovec *iov,
                                           int count)
 {
-    if (co__loop)
-        return foreign_writev_loud(fd, iov, count);
-    return co__sys_writev_quiet(fd, iov, count, foreign_writev_loud);
+    return co__sys_writev_quiet(fd, iov, count, co__loop != NULL,
+                                foreign_writev_loud);
 }
 
 /* ---- one try ------------------------------------------------------------- */
@@ -205,19 +204,21 @@ CO_INLINE ssize_t try_read(struct co__op *op, unsigned care)
 CO_INLINE ssize_t try_write(struct co__op *op, unsigned care)
 {
     struct rw_op *rw = (struct rw_op *)op;
+    int restore = co__send_begin(op, care);
     struct iovec iov;
-    ssize_t n;
+    ssize_t n = restore;
 
-    for (;;) {
+    while (CO_LIKELY(restore >= 0)) {
         if (care & CO__FD_OWN && !(care & CO__FD_SOCKET))
             n = write(op->fd, rw->data, rw->len);
         else
             n = send(op->fd, rw->data, rw->len, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (CO_LIKELY(n >= 0))
-            return n;
-        if (errno != EINTR)
+        if (CO_LIKELY(n >= 0) || errno != EINTR)
             break;
     }
+    co__send_end(op, restore);
+    if (CO_LIKELY(n >= 0))
+        return n;
     if (CO_LIKELY(errno != ENOTSOCK))
         return -errno;
     iov.iov_base = rw->data;
@@ -249,13 +250,18 @@ static ssize_t try_writev(struct co__op *op, unsigned care)
     struct rw_op *rw = (struct rw_op *)op;
     struct msghdr message = {.msg_iov = (struct iovec *)rw->iov,
                              .msg_iovlen = (size_t)rw->iov_count};
+    int restore;
     ssize_t n;
 
     if (care & CO__FD_OWN && !(care & CO__FD_SOCKET))
         return plain_writev(op->fd, rw->iov, rw->iov_count);
-    do
+    n = restore = co__send_begin(op, care);
+    while (restore >= 0) {
         n = sendmsg(op->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
+        if (n >= 0 || errno != EINTR)
+            break;
+    }
+    co__send_end(op, restore);
     if (n >= 0)
         return n;
     if (errno != ENOTSOCK)

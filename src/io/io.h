@@ -14,6 +14,7 @@
 #ifndef CO_IO_IO_H
 #define CO_IO_IO_H
 
+#include "base/system.h"
 #include "core/sched.h"
 #include "io/fdtable.h"
 
@@ -62,6 +63,24 @@ int co__block_enter(void);
 /* Wait until a descriptor is ready. Returns the directions, or a negative
  * errno. */
 int co__block_fd(int fd, int directions);
+
+/* Make a descriptor non-blocking, and blocking again. Returns the flags to
+ * restore, 0 if it was non-blocking, or a negative errno. */
+int co__fd_unblock(int fd);
+void co__fd_reblock(int fd, int flags);
+
+/* Around a send with MSG_DONTWAIT, where that is not heeded: as above, or
+ * -ENOTSOCK. errno stays what the send has left. */
+int co__send_unblock(int fd);
+CO_INLINE int co__send_begin(const struct co__op *op, unsigned care)
+{
+    return CO_SEND_DONTWAIT || care & CO__FD_OWN ? 0 : co__send_unblock(op->fd);
+}
+CO_INLINE void co__send_end(const struct co__op *op, int flags)
+{
+    if (!CO_SEND_DONTWAIT && flags > 0)
+        co__fd_reblock(op->fd, flags);
+}
 
 /* Which directions are ready now, as poll(2) sees it: 0: none; -EBADF. */
 int co__fd_poll(int fd, int directions);

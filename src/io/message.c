@@ -55,7 +55,7 @@ CO_INLINE int apply_flags(struct msg_op *m, int direction, int flags,
  * again, since our own socket has always had some. */
 static unsigned mode_towards(const struct sockaddr *addr, socklen_t len)
 {
-    return addr && len >= sizeof(addr->sa_family) && addr->sa_family == AF_UNIX
+    return addr && len >= CO_SOCKADDR_LEAST && addr->sa_family == AF_UNIX
                ? CO__OP_BACKOFF
                : 0;
 }
@@ -77,12 +77,15 @@ CO_INLINE ssize_t try_recv(struct co__op *op, unsigned care)
 CO_INLINE ssize_t try_send(struct co__op *op, unsigned care)
 {
     struct msg_op *m = (struct msg_op *)op;
+    int restore = co__send_begin(op, care);
     ssize_t n;
 
-    (void)care;
+    if (restore < 0)
+        return restore;
     do
         n = send(op->fd, m->data, m->len, m->flags);
     while (CO_UNLIKELY(n < 0) && errno == EINTR);
+    co__send_end(op, restore);
     return n < 0 ? -errno : n;
 }
 
@@ -101,12 +104,15 @@ static ssize_t try_recvfrom(struct co__op *op, unsigned care)
 static ssize_t try_sendto(struct co__op *op, unsigned care)
 {
     struct msg_op *m = (struct msg_op *)op;
+    int restore = co__send_begin(op, care);
     ssize_t n;
 
-    (void)care;
+    if (restore < 0)
+        return restore;
     do
         n = sendto(op->fd, m->data, m->len, m->flags, m->addr, m->addr_size);
     while (n < 0 && errno == EINTR);
+    co__send_end(op, restore);
     return n < 0 ? -errno : n;
 }
 
@@ -125,12 +131,15 @@ static ssize_t try_recvmsg(struct co__op *op, unsigned care)
 static ssize_t try_sendmsg(struct co__op *op, unsigned care)
 {
     struct msg_op *m = (struct msg_op *)op;
+    int restore = co__send_begin(op, care);
     ssize_t n;
 
-    (void)care;
+    if (restore < 0)
+        return restore;
     do
         n = sendmsg(op->fd, m->message, m->flags);
     while (n < 0 && errno == EINTR);
+    co__send_end(op, restore);
     return n < 0 ? -errno : n;
 }
 
@@ -192,14 +201,15 @@ ssize_t co_sendto(int fd, const void *data, size_t len, int flags,
  * refuses by itself is left to it. */
 static int message_length(const struct msghdr *message, size_t *total)
 {
-    size_t sum = 0;
+    size_t sum = 0, count;
 
     *total = 0;
     if (!message || (message->msg_iovlen && !message->msg_iov))
         return -EINVAL;
-    if (message->msg_iovlen > IOV_MAX)
+    count = (size_t)message->msg_iovlen; /* some have an int */
+    if (count > IOV_MAX)
         return 0;
-    for (size_t i = 0; i < message->msg_iovlen; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct iovec *iov = &message->msg_iov[i];
 
         if (iov->iov_len && !iov->iov_base)

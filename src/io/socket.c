@@ -4,10 +4,11 @@
  *
  * A foreign socket that blocks is made non-blocking for the one accept or
  * connect, and made blocking again before anything else happens: there is no
- * flag like MSG_DONTWAIT for these two.
+ * flag like MSG_DONTWAIT for these two. (Nor, on macOS, for sending.)
  */
 #include <coppice/socket.h>
 
+#include "base/system.h"
 #include "io/care.h"
 #include "io/io.h"
 #include "io/sys.h"
@@ -39,8 +40,7 @@ int co_socket(int domain, int type, int protocol)
     return r;
 }
 
-/* Returns the flags to restore, 0 if it is non-blocking, or negative errno. */
-static int unblock(int fd)
+int co__fd_unblock(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
 
@@ -51,10 +51,24 @@ static int unblock(int fd)
     return fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : flags;
 }
 
-static void reblock(int fd, int flags)
+void co__fd_reblock(int fd, int flags)
 {
+    int saved = errno;
+
     if (flags)
         (void)fcntl(fd, F_SETFL, flags);
+    errno = saved;
+}
+
+/* What is no socket is left alone: a terminal is shared with others. */
+int co__send_unblock(int fd)
+{
+    int type;
+    socklen_t len = sizeof(type);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+        return -errno;
+    return co__fd_unblock(fd);
 }
 
 /* ---- accept -------------------------------------------------------------- */
@@ -67,11 +81,11 @@ static ssize_t accept_foreign(int fd, struct sockaddr *addr,
 
     if (flags <= 0)
         return flags < 0 ? flags : -EAGAIN;
-    flags = unblock(fd);
+    flags = co__fd_unblock(fd);
     if (flags < 0)
         return flags;
     conn = co__sys_accept(fd, addr, addr_len);
-    reblock(fd, flags);
+    co__fd_reblock(fd, flags);
     return conn;
 }
 
@@ -113,14 +127,14 @@ int co_accept(int fd, struct sockaddr *addr, socklen_t *addr_len)
 static ssize_t try_connect(struct co__op *op, unsigned care)
 {
     struct sock_op *s = (struct sock_op *)op;
-    int flags = care & CO__FD_OWN ? 0 : unblock(op->fd);
+    int flags = care & CO__FD_OWN ? 0 : co__fd_unblock(op->fd);
     ssize_t r = 0;
 
     if (flags < 0)
         return flags;
     if (connect(op->fd, s->addr, s->addr_size) < 0)
         r = -errno;
-    reblock(op->fd, flags);
+    co__fd_reblock(op->fd, flags);
     return r == -EINTR || r == -EALREADY ? -EINPROGRESS : r;
 }
 
@@ -134,7 +148,8 @@ static ssize_t connect_outcome(struct sock_op *s)
 
     /* Asking connect itself leaves the socket connected, or free for another
      * attempt, as a blocking connect does. SO_ERROR would leave it between. */
-    if (s->addr->sa_family == AF_INET || s->addr->sa_family == AF_INET6) {
+    if (CO_CONNECT_TELLS &&
+        (s->addr->sa_family == AF_INET || s->addr->sa_family == AF_INET6)) {
         if (connect(s->op.fd, s->addr, s->addr_size) == 0 || errno == EISCONN)
             return 0;
         return errno == EALREADY || errno == EINTR ? -EAGAIN : -errno;
@@ -143,9 +158,11 @@ static ssize_t connect_outcome(struct sock_op *s)
         return -errno;
     if (error)
         return -error;
-    /* Somebody else may have fetched the error. */
-    return getpeername(s->op.fd, (struct sockaddr *)&peer, &len) < 0 ? -errno
-                                                                     : 0;
+    /* Somebody else may have fetched the error. EINVAL: it was connected, and
+     * was reset since; macOS says so. */
+    if (getpeername(s->op.fd, (struct sockaddr *)&peer, &len) == 0)
+        return 0;
+    return errno == EINVAL ? 0 : -errno;
 }
 
 static ssize_t try_connected(struct co__op *op, unsigned care)
@@ -168,7 +185,7 @@ int co_connect(int fd, const struct sockaddr *addr, socklen_t addr_len)
 
     if (fd < 0)
         return -EBADF;
-    if (!addr || addr_len < sizeof(addr->sa_family))
+    if (!addr || addr_len < CO_SOCKADDR_LEAST)
         return -EINVAL;
     if (co__loop)
         r = co__fd_slot(co__loop, fd, &slot);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * io/sys.h - system calls that not every system has under the same name. One
- * file a system implements them. All return negative errno; none is restarted.
+ * file a system implements them, or two: what systems have in common is not
+ * written twice. All return negative errno; none is restarted.
  */
 #ifndef CO_IO_SYS_H
 #define CO_IO_SYS_H
@@ -40,13 +41,19 @@ int co__sys_fsync(int fd, int data_only);
 int co__sys_fstat_command(const struct co__here *here, int fd,
                           struct stat *out);
 
+/* The protocol of a stream socket, or -1: not known. */
+int co__sys_protocol(int fd);
+
+/* A descriptor is ours from now on: where the system can be told, writing to it
+ * never raises SIGPIPE again. */
+void co__sys_quieten(int fd);
+
 /*
- * writev that raises no SIGPIPE, on a thread that does not block that signal.
- * What was pending before stays.
+ * writev that raises no SIGPIPE, on a thread that blocks that signal or does
+ * not. What was pending before stays.
  */
-ssize_t co__sys_writev_quiet(int fd, const struct iovec *iov, int count,
-                             ssize_t (*write_fn)(int fd,
-                                                 const struct iovec *iov,
-                                                 int count));
+ssize_t co__sys_writev_quiet(
+    int fd, const struct iovec *iov, int count, int blocked,
+    ssize_t (*write_fn)(int fd, const struct iovec *iov, int count));
 
 #endif

@@ -6,8 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,20 +13,6 @@
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-int co__sys_socket(int domain, int type, int protocol)
-{
-    int fd = socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-
-    return fd < 0 ? -errno : fd;
-}
-
-int co__sys_accept(int fd, struct sockaddr *addr, socklen_t *addr_len)
-{
-    int conn = accept4(fd, addr, addr_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-    return conn < 0 ? -errno : conn;
-}
 
 /* Kernels and file systems say "no RWF_NOWAIT" in several ways; a call that is
  * wrong by itself fails again when it is made without. ESPIPE: not with an
@@ -66,11 +50,6 @@ int co__sys_reopen_tty(int fd)
     return again < 0 ? -ENOTTY : again;
 }
 
-int co__sys_fsync(int fd, int data_only)
-{
-    return (data_only ? fdatasync(fd) : fsync(fd)) < 0 ? -errno : 0;
-}
-
 int co__sys_fstat_command(const struct co__here *here, int fd, struct stat *out)
 {
     struct statx x;
@@ -104,26 +83,4 @@ int co__sys_fstat_command(const struct co__here *here, int fd, struct stat *out)
     out->st_ctim.tv_sec = x.stx_ctime.tv_sec;
     out->st_ctim.tv_nsec = x.stx_ctime.tv_nsec;
     return 0;
-}
-
-ssize_t co__sys_writev_quiet(int fd, const struct iovec *iov, int count,
-                             ssize_t (*write_fn)(int fd,
-                                                 const struct iovec *iov,
-                                                 int count))
-{
-    static const struct timespec at_once = {0};
-    sigset_t pipe_only, pending, mask;
-    ssize_t n;
-
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &pipe_only, &mask);
-    n = write_fn(fd, iov, count);
-    /* The signal is sent to the thread that wrote, so it is here already. */
-    if (n == -EPIPE && !sigismember(&pending, SIGPIPE))
-        while (sigtimedwait(&pipe_only, NULL, &at_once) < 0 && errno == EINTR)
-            continue;
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
-    return n;
 }

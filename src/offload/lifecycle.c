@@ -6,6 +6,7 @@
  */
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/wait.h"
 #include "core/loop.h"
 #include "offload/pool.h"
 #include "offload/sys.h"
@@ -234,12 +235,7 @@ int co__pool_configure(struct co_executor *pool,
 
 void co__pool_worker_init(struct co__worker *worker)
 {
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&worker->cond, &attributes);
-    pthread_condattr_destroy(&attributes);
+    co__cond_init(&worker->cond);
 }
 
 int co__pool_init(struct co_executor *pool, const co_executor_options *options)

@@ -23,12 +23,13 @@
 #include "offload/pool.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/compiler.h"
+#include "base/wait.h"
 #include "offload/sys.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SPIN_MOST (50 * CO_US)
@@ -37,13 +38,10 @@
 
 CO_TLS struct co__worker *co__pool_worker;
 
-/* The real one: threads do not wait by a test's clock. */
+/* Threads do not wait by a test's clock. */
 static co_time now(void)
 {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (co_time)ts.tv_sec * CO_SEC + ts.tv_nsec;
+    return co__clock_real();
 }
 
 /* ---- the queue; under the lock ------------------------------------------- */
@@ -160,22 +158,19 @@ static int can_spin(void)
 static int wait_idle(struct co_executor *pool, struct co__worker *worker)
 {
     struct co__worker **at;
-    struct timespec until;
     co_time end = now() + pool->idle_ns;
     int timed_out = 0;
 
-    until.tv_sec = (time_t)(end / CO_SEC);
-    until.tv_nsec = (long)(end % CO_SEC);
     worker->called = 0;
     worker->below = pool->idle;
     pool->idle = worker;
     while (!worker->called && !timed_out) {
         if (pool->threads - pool->leaving <= pool->threads_min)
-            pthread_cond_wait(&worker->cond, &pool->lock);
+            co__cond_wait(&worker->cond, &pool->lock, CO_NEVER);
         else
-            timed_out = pthread_cond_timedwait(&worker->cond, &pool->lock,
-                                               &until) == ETIMEDOUT &&
-                        pool->threads - pool->leaving > pool->threads_min;
+            timed_out =
+                co__cond_wait(&worker->cond, &pool->lock, end) == ETIMEDOUT &&
+                pool->threads - pool->leaving > pool->threads_min;
     }
     if (worker->called) {
         if (!worker->leave)

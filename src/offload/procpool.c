@@ -28,6 +28,7 @@
 #include "offload/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -73,10 +74,11 @@ struct co_procpool {
 static int start(struct co_procpool *pool, struct place *place)
 {
     int fds[2];
-    int r;
+    int r = co__sys_socketpair(fds);
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-        return -errno;
+    if (r < 0)
+        return r;
+    (void)fcntl(fds[0], F_SETFL, O_NONBLOCK); /* our end alone */
     r = co__proc_send(pool->control, CO__PROC_START, ++pool->last_id, fds[1]);
     close(fds[1]);
     if (r < 0) {

@@ -21,12 +21,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -204,7 +204,7 @@ static CO_NORETURN void worker(const struct server *server, int fd,
 
 static void child_ended(int signal_number)
 {
-    (void)signal_number; /* ends the poll */
+    (void)signal_number; /* ends the wait */
 }
 
 static void reap(struct server *server, int options)
@@ -288,9 +288,11 @@ static CO_NORETURN void run_server(struct server *server, int fd)
     co__sys_thread_name("co-procpool");
     sigprocmask(SIG_SETMASK, &child, NULL);
     for (;;) {
-        struct pollfd order = {.fd = STREAM, .events = POLLIN};
+        fd_set orders;
 
-        if (ppoll(&order, 1, NULL, &none) > 0)
+        FD_ZERO(&orders);
+        FD_SET(STREAM, &orders);
+        if (pselect(STREAM + 1, &orders, NULL, NULL, NULL, &none) > 0)
             obey(server, &none);
         reap(server, WNOHANG);
     }
@@ -344,10 +346,9 @@ pid_t co__proc_serve(const co_procpool_options *options, int *control)
     making.server->functions = options->functions;
     making.server->function_count = options->function_count;
     making.server->bytes_max = options->bytes_max;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, making.fds) < 0) {
-        r = -errno;
+    r = co__sys_socketpair(making.fds);
+    if (r < 0)
         goto free_server;
-    }
     r = fork_on_thread(&making);
     close(making.fds[1]);
     if (r < 0)

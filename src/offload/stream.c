@@ -4,10 +4,10 @@
 #include "offload/stream.h"
 
 #include "base/clock.h"
+#include "base/wait.h"
 #include "core/fdhook.h"
 #include "core/sched.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -47,19 +47,15 @@ static int wait_in_thread(int fd, int direction)
     for (;;) {
         co_time now = co__clock_read();
         int r = co__chain_error(chain, now);
-        struct timespec left = {0};
 
         if (r < 0)
             return r;
-        if (chain->due != CO_NEVER) {
-            left.tv_sec = (time_t)((chain->due - now) / CO_SEC);
-            left.tv_nsec = (long)((chain->due - now) % CO_SEC);
-        }
-        r = ppoll(&poll_fd, 1, chain->due == CO_NEVER ? NULL : &left, NULL);
+        r = co__poll(&poll_fd, 1,
+                     chain->due == CO_NEVER ? CO_NEVER : chain->due - now);
         if (r > 0)
             return 0;
-        if (r < 0 && errno != EINTR)
-            return -errno;
+        if (r < 0 && r != -EINTR)
+            return r;
     }
 }
 
@@ -81,7 +77,7 @@ int co__stream_send(int fd, const void *head, size_t head_bytes,
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
     while (parts[0].iov_len + parts[1].iov_len) {
-        ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
 
         if (n < 0) {
             int r = -errno;
@@ -107,8 +103,7 @@ int co__stream_send(int fd, const void *head, size_t head_bytes,
 int co__stream_receive(int fd, void *buffer, size_t bytes, size_t *have)
 {
     for (*have = 0; *have < bytes;) {
-        ssize_t n =
-            recv(fd, (char *)buffer + *have, bytes - *have, MSG_DONTWAIT);
+        ssize_t n = recv(fd, (char *)buffer + *have, bytes - *have, 0);
         int r = n < 0 ? -errno : 0;
 
         if (n == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * offload/stream.h - all of some bytes over a socket, in a task or a thread.
+ * offload/stream.h - all of some bytes over a non-blocking socket, in a task or
+ * a thread.
  * The streams of io/ are above this layer. Each returns 0 or a negative errno:
  * what send(2) and recv(2) say, -EPIPE at the end of the stream, -ECANCELED,
  * -ETIMEDOUT.

@@ -2,11 +2,11 @@
 /* See sys.h: Linux. */
 #include "offload/sys.h"
 
-#include <dirent.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdio_ext.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,30 +30,16 @@ void co__sys_thread_name(const char *name)
     prctl(PR_SET_NAME, name);
 }
 
-/* Before Linux 5.9. */
-static void close_one_by_one(int first)
+int co__sys_socketpair(int fds[2])
 {
-    DIR *dir = opendir("/proc/self/fd");
-    struct dirent *entry;
-
-    if (!dir) {
-        for (int fd = first; fd < (int)sysconf(_SC_OPEN_MAX); fd++)
-            close(fd);
-        return;
-    }
-    while ((entry = readdir(dir))) {
-        int fd = (int)strtol(entry->d_name, NULL, 10);
-
-        if (fd >= first && fd != dirfd(dir))
-            close(fd);
-    }
-    closedir(dir);
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0 ? -errno
+                                                                       : 0;
 }
 
 void co__sys_close_from(int first)
 {
     if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) < 0)
-        close_one_by_one(first);
+        co__close_listed(first); /* before Linux 5.9 */
 }
 
 void co__sys_purge(FILE *stream)

@@ -21,7 +21,8 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "poll/sys.h"
+#include "base/system.h"
+#include "base/wait.h"
 #include "poll/wake.h"
 #include "poll/watches.h"
 
@@ -169,7 +170,7 @@ static int poll_arm(struct co__poller *poller, int fd, uint32_t gen,
     place->events = 0;
     place->revents = 0;
     if (mask & CO__POLL_IN)
-        place->events |= (short)(POLLIN | co__sys_poll_rdhup);
+        place->events |= (short)(POLLIN | POLLRDHUP);
     if (mask & CO__POLL_OUT)
         place->events |= POLLOUT;
     return 0;
@@ -238,7 +239,7 @@ static uint32_t mask_of(short events)
         mask |= CO__POLL_IN | CO__POLL_OUT | CO__POLL_ERR;
     if (events & POLLHUP)
         mask |= CO__POLL_IN | CO__POLL_OUT | CO__POLL_HUP;
-    if (events & co__sys_poll_rdhup)
+    if (events & POLLRDHUP)
         mask |= CO__POLL_IN | CO__POLL_RDHUP;
     if (events & POLLIN)
         mask |= CO__POLL_IN;
@@ -273,7 +274,7 @@ static int poll_wait(struct co__poller *poller, co_time now, co_time deadline)
     co_time limit = deadline == CO_NEVER ? CO_NEVER
                     : deadline > now     ? deadline - now
                                          : 0;
-    int n = co__sys_poll(poller->fds, poller->count, limit);
+    int n = co__poll(poller->fds, poller->count, limit);
     int reported = n;
 
     if (n <= 0)

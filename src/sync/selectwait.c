@@ -217,7 +217,7 @@ static int happened(struct co__select *s, int number)
     return number - 1;
 }
 
-static int wait(struct co__select *s)
+static int wait_case(struct co__select *s)
 {
     co_time until = earliest(s);
     int i, r, open = 0;
@@ -285,7 +285,7 @@ int co__select_wait(struct co__select *s, struct co__select_node *nodes)
     s->nodes = nodes;
     s->start = co__clock_read();
     prepare(s);
-    i = wait(s);
+    i = wait_case(s);
     unlink_all(s);
     return i;
 }
