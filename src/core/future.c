@@ -307,22 +307,6 @@ int co_future_result(co_future *future, void **value)
 
 /* ---- waiting ------------------------------------------------------------- */
 
-static int wait_own(const struct co__here *here, struct co_future *future)
-{
-    struct co__waiter waiter;
-    int r;
-
-    co_future_ref(future);
-    co__waitlist_push(&future->waiters, &waiter, here->task);
-    here->task->waits_for = future->task;
-    r = co__park_inline(here->loop, here->task, CO__WAIT_FUTURE, CO_NEVER);
-    if (CO_UNLIKELY(r < 0)) {
-        co__waitlist_remove(&waiter);
-        co_future_unref(future);
-    }
-    return r;
-}
-
 static int wait_shared(struct co_future *future)
 {
     struct co__remote remote;
@@ -348,18 +332,39 @@ static int wait_shared(struct co_future *future)
     return 0;
 }
 
-int co__future_await(const struct co__here *here, struct co_future *future)
+CO_INLINE int await(const struct co__here *here, struct co_future *future)
 {
     struct co__waiter waiter;
     int r;
 
-    if (co__future_is_done(future))
-        return 0;
-    if (!here || future->shared)
+    if (CO_UNLIKELY(!here || future->shared))
         return wait_shared(future);
     co__waitlist_push(&future->waiters, &waiter, here->task);
-    r = co__park_for(here->loop, here->task, CO__WAIT_FUTURE, future->task);
-    co__waitlist_remove(&waiter);
+    here->task->waits_for = future->task;
+    r = co__park_inline(here->loop, here->task, CO__WAIT_FUTURE, CO_NEVER);
+    if (CO_UNLIKELY(r < 0))
+        co__waitlist_remove(&waiter);
+    return r;
+}
+
+int co__future_await(const struct co__here *here, struct co_future *future)
+{
+    return co__future_is_done(future) ? 0 : await(here, future);
+}
+
+/* Whoever else has a reference may give it back meanwhile. */
+CO_INLINE int await_result(const struct co__here *here,
+                           struct co_future *future, void **value)
+{
+    int r;
+
+    if (co__future_is_done(future))
+        return co__future_take(future, value);
+    co_future_ref(future);
+    r = await(here, future);
+    if (CO_LIKELY(r == 0))
+        r = co__future_take(future, value);
+    co_future_unref(future);
     return r;
 }
 
@@ -368,17 +373,7 @@ static CO_COLD int wait_thread(struct co_future *future, void **value)
 {
     int r = co__chain_error(co__chain_current(), co__clock_read());
 
-    if (r < 0)
-        return r;
-    if (!co__future_is_done(future)) {
-        co_future_ref(future);
-        r = wait_shared(future);
-        if (r == 0)
-            r = co__future_take(future, value);
-        co_future_unref(future);
-        return r;
-    }
-    return co__future_take(future, value);
+    return r < 0 ? r : await_result(NULL, future, value);
 }
 
 int co_wait(co_future *future, void **value)
@@ -393,25 +388,9 @@ int co_wait(co_future *future, void **value)
     r = co__enter(here.loop, here.task);
     if (CO_UNLIKELY(r < 0))
         return r;
-    if (co__future_is_done(future))
-        return co__future_take(future, value);
     if (CO_UNLIKELY(future->task == here.task))
         return -EDEADLK;
-    if (CO_UNLIKELY(future->shared)) {
-        co_future_ref(future);
-        r = wait_shared(future);
-        if (r < 0) {
-            co_future_unref(future);
-            return r;
-        }
-    } else {
-        r = wait_own(&here, future);
-        if (CO_UNLIKELY(r < 0))
-            return r;
-    }
-    r = co__future_take(future, value);
-    co_future_unref(future);
-    return r;
+    return await_result(&here, future, value);
 }
 
 /* ---- watching ------------------------------------------------------------ */
