@@ -10,48 +10,13 @@
 #include "base/clock.h"
 #include "core/loop.h"
 #include "support/check_main.h"
+#include "support/forks.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/wait.h>
 
 /* ---- support ------------------------------------------------------------- */
-
-/* In children nothing may be asserted: Check would think it its own test. They
- * end with a number that says what went wrong. */
-#define CHILD_CHECK(condition)                                                 \
-    do {                                                                       \
-        if (!(condition))                                                      \
-            _exit(__LINE__ % 199 + 50);                                        \
-    } while (0)
-
-enum {
-    WELL = 42,
-};
-
-/* How a child ended: its exit code, or -1 - signal. It is killed after a
- * while, so that a child which hangs is a failure and no more. */
-static int end_of(pid_t pid)
-{
-    int status = -1;
-
-    ck_assert_int_gt(pid, 0);
-    while (waitpid(pid, &status, 0) < 0)
-        ck_assert_int_eq(errno, EINTR);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1 - WTERMSIG(status);
-}
-
-static pid_t fork_timed(void)
-{
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        signal(SIGALRM, SIG_DFL);
-        alarm(co_test_scale(20, 60));
-    }
-    return pid;
-}
 
 /*
  * All is well, in a child of a process with loops on other threads. Their
@@ -83,22 +48,22 @@ static int fork_and_look_around(void *arg)
     pid_t pid;
 
     (void)arg;
-    pid = fork_timed();
+    pid = co_test_fork();
     if (pid == 0) {
-        CHILD_CHECK(co_self() == NULL);
-        CHILD_CHECK(co_loop_running() == NULL);
+        CO_CHILD_CHECK(co_self() == NULL);
+        CO_CHILD_CHECK(co_loop_running() == NULL);
         errno = 0;
-        CHILD_CHECK(co_spawn(seven, NULL) == NULL && errno == EPERM);
-        CHILD_CHECK(co_yield_now() == 0);
-        CHILD_CHECK(co_sleep(CO_US) == 0);
-        _exit(WELL);
+        CO_CHILD_CHECK(co_spawn(seven, NULL) == NULL && errno == EPERM);
+        CO_CHILD_CHECK(co_yield_now() == 0);
+        CO_CHILD_CHECK(co_sleep(CO_US) == 0);
+        _exit(CO_TEST_WELL);
     }
-    return end_of(pid);
+    return co_test_end_of(pid);
 }
 
 START_TEST(the_child_is_a_plain_thread)
 {
-    ck_assert_int_eq(co_run(fork_and_look_around, NULL), WELL);
+    ck_assert_int_eq(co_run(fork_and_look_around, NULL), CO_TEST_WELL);
 }
 END_TEST
 
@@ -134,48 +99,48 @@ static int run_tasks(void *arg)
 
 static int fork_and_run(void *arg)
 {
-    pid_t pid = fork_timed();
+    pid_t pid = co_test_fork();
 
     (void)arg;
     if (pid == 0) {
         for (int i = 0; i < 3; i++)
-            CHILD_CHECK(co_run(run_tasks, NULL) == 2470);
-        _exit(WELL);
+            CO_CHILD_CHECK(co_run(run_tasks, NULL) == 2470);
+        _exit(CO_TEST_WELL);
     }
-    return end_of(pid);
+    return co_test_end_of(pid);
 }
 
 START_TEST(co_run_works_in_the_child)
 {
-    ck_assert_int_eq(co_run(fork_and_run, NULL), WELL);
+    ck_assert_int_eq(co_run(fork_and_run, NULL), CO_TEST_WELL);
 }
 END_TEST
 
 static int fork_inside_a_fork(void *arg)
 {
-    pid_t pid = fork_timed();
+    pid_t pid = co_test_fork();
 
     if (pid == 0)
-        CHILD_CHECK(co_run(fork_and_run, arg) == WELL);
+        CO_CHILD_CHECK(co_run(fork_and_run, arg) == CO_TEST_WELL);
     if (pid == 0)
-        return WELL;
-    return end_of(pid);
+        return CO_TEST_WELL;
+    return co_test_end_of(pid);
 }
 
 START_TEST(a_child_that_runs_a_loop_can_fork_in_it)
 {
-    ck_assert_int_eq(co_run(fork_inside_a_fork, NULL), WELL);
+    ck_assert_int_eq(co_run(fork_inside_a_fork, NULL), CO_TEST_WELL);
 }
 END_TEST
 
 static int fork_and_return(void *arg)
 {
     int value = *(int *)arg;
-    pid_t pid = fork_timed();
+    pid_t pid = co_test_fork();
 
     if (pid == 0)
         return value;
-    return end_of(pid);
+    return co_test_end_of(pid);
 }
 
 START_TEST(a_child_whose_function_returns_exits_with_the_result)
@@ -231,16 +196,16 @@ static int fork_beside(void *arg)
     pid_t pid;
 
     ck_assert_int_eq(co_sleep(CO_MS), 0);
-    pid = fork_timed();
+    pid = co_test_fork();
     if (pid == 0) {
         before = b->steps;
-        CHILD_CHECK(co_sleep(5 * CO_MS) == 0); /* runs nobody's tasks */
-        CHILD_CHECK(b->steps == before);
-        CHILD_CHECK(co_run(run_tasks, NULL) == 2470);
-        CHILD_CHECK(b->steps == before);
-        return WELL;
+        CO_CHILD_CHECK(co_sleep(5 * CO_MS) == 0); /* runs nobody's tasks */
+        CO_CHILD_CHECK(b->steps == before);
+        CO_CHILD_CHECK(co_run(run_tasks, NULL) == 2470);
+        CO_CHILD_CHECK(b->steps == before);
+        return CO_TEST_WELL;
     }
-    ck_assert_int_eq(end_of(pid), WELL);
+    ck_assert_int_eq(co_test_end_of(pid), CO_TEST_WELL);
     before = b->steps;
     ck_assert_int_eq(co_sleep(2 * CO_MS), 0);
     ck_assert_int_gt(b->steps, before);
@@ -276,12 +241,12 @@ static int fork_then_be_called(void *arg)
     co_call call = {.fn = count_call, .arg = &called};
     void *args[] = {co_loop_running(), &call};
     pthread_t thread;
-    pid_t pid = fork_timed();
+    pid_t pid = co_test_fork();
 
     (void)arg;
     if (pid == 0)
-        _exit(WELL);
-    ck_assert_int_eq(end_of(pid), WELL);
+        _exit(CO_TEST_WELL);
+    ck_assert_int_eq(co_test_end_of(pid), CO_TEST_WELL);
     ck_assert_int_eq(pthread_create(&thread, NULL, call_later, args), 0);
     while (!called)
         ck_assert_int_eq(co_sleep(CO_MS), 0);
@@ -298,23 +263,23 @@ END_TEST
 static int fork_and_count_fds(void *arg)
 {
     int before = co_test_fds_open();
-    pid_t pid = fork_timed();
+    pid_t pid = co_test_fork();
 
     (void)arg;
     if (pid == 0) {
         int after = co_test_fds_open();
 
-        CHILD_CHECK(after < before);
-        CHILD_CHECK(co_run(run_tasks, NULL) == 2470);
-        CHILD_CHECK(co_test_fds_open() == after);
-        _exit(WELL);
+        CO_CHILD_CHECK(after < before);
+        CO_CHILD_CHECK(co_run(run_tasks, NULL) == 2470);
+        CO_CHILD_CHECK(co_test_fds_open() == after);
+        _exit(CO_TEST_WELL);
     }
-    return end_of(pid);
+    return co_test_end_of(pid);
 }
 
 START_TEST(the_child_closes_its_copies_of_the_reactor)
 {
-    ck_assert_int_eq(co_run(fork_and_count_fds, NULL), WELL);
+    ck_assert_int_eq(co_run(fork_and_count_fds, NULL), CO_TEST_WELL);
 }
 END_TEST
 
@@ -328,30 +293,30 @@ static int fork_in_scopes(void *arg)
     (void)arg;
     co_timeout_in(&scope, 10 * CO_SEC) {
         co_shield {
-            pid = fork_timed();
+            pid = co_test_fork();
             if (pid == 0)
-                CHILD_CHECK(co_sleep(CO_US) == 0);
+                CO_CHILD_CHECK(co_sleep(CO_US) == 0);
         }
         if (pid == 0) {
             co_timeout(0) /* a scope of the child's own thread */
             {
-                CHILD_CHECK(co_sleep(CO_MS) == -ETIMEDOUT);
+                CO_CHILD_CHECK(co_sleep(CO_MS) == -ETIMEDOUT);
             }
-            CHILD_CHECK(co_sleep(CO_US) == 0);
-            CHILD_CHECK(co_scope_reschedule(&scope, CO_NEVER) == -EPERM);
+            CO_CHILD_CHECK(co_sleep(CO_US) == 0);
+            CO_CHILD_CHECK(co_scope_reschedule(&scope, CO_NEVER) == -EPERM);
         }
     }
     if (pid == 0) {
-        CHILD_CHECK(co_sleep(CO_US) == 0);
-        CHILD_CHECK(co_run(run_tasks, NULL) == 2470);
-        return WELL;
+        CO_CHILD_CHECK(co_sleep(CO_US) == 0);
+        CO_CHILD_CHECK(co_run(run_tasks, NULL) == 2470);
+        return CO_TEST_WELL;
     }
-    return end_of(pid);
+    return co_test_end_of(pid);
 }
 
 START_TEST(scopes_can_be_left_in_the_child)
 {
-    ck_assert_int_eq(co_run(fork_in_scopes, NULL), WELL);
+    ck_assert_int_eq(co_run(fork_in_scopes, NULL), CO_TEST_WELL);
 }
 END_TEST
 
@@ -361,17 +326,17 @@ static int fork_cancelled(void *arg)
 
     (void)arg;
     ck_assert_int_eq(co_cancel(co_self()), 1);
-    pid = fork_timed();
+    pid = co_test_fork();
     if (pid == 0) {
-        CHILD_CHECK(co_sleep(CO_US) == 0); /* a thread is not cancelled */
-        return WELL;
+        CO_CHILD_CHECK(co_sleep(CO_US) == 0); /* a thread is not cancelled */
+        return CO_TEST_WELL;
     }
-    return end_of(pid);
+    return co_test_end_of(pid);
 }
 
 START_TEST(the_child_of_a_cancelled_task_is_not_cancelled)
 {
-    ck_assert_int_eq(co_run(fork_cancelled, NULL), WELL);
+    ck_assert_int_eq(co_run(fork_cancelled, NULL), CO_TEST_WELL);
 }
 END_TEST
 
@@ -382,13 +347,13 @@ START_TEST(a_child_forked_outside_of_a_run_can_run)
     pid_t pid;
 
     ck_assert_int_eq(co_run(seven, NULL), 7); /* handlers are installed */
-    pid = fork_timed();
+    pid = co_test_fork();
     if (pid == 0) {
-        CHILD_CHECK(co_self() == NULL);
-        CHILD_CHECK(co_run(run_tasks, NULL) == 2470);
-        _exit(WELL);
+        CO_CHILD_CHECK(co_self() == NULL);
+        CO_CHILD_CHECK(co_run(run_tasks, NULL) == 2470);
+        _exit(CO_TEST_WELL);
     }
-    ck_assert_int_eq(end_of(pid), WELL);
+    ck_assert_int_eq(co_test_end_of(pid), CO_TEST_WELL);
     ck_assert_int_eq(co_run(run_tasks, NULL), 2470);
 }
 END_TEST
@@ -399,7 +364,7 @@ static int after_fork;
 static void fork_in_call(void *arg)
 {
     (void)arg;
-    callback_child = fork_timed();
+    callback_child = co_test_fork();
 }
 
 static void child_must_not_call(void *arg)
@@ -424,7 +389,7 @@ static int await_callback_child(void *arg)
         ck_assert_int_eq(co_sleep(CO_MS), 0);
     if (callback_child == 0)
         _exit(14); /* a task of the parent's, in the child */
-    return end_of(callback_child);
+    return co_test_end_of(callback_child);
 }
 
 START_TEST(a_child_forked_in_a_callback_ends_with_it)
@@ -453,14 +418,14 @@ static int fork_much(void *arg)
 
     (void)arg;
     for (int i = 0; i < co_test_scale(200, 5); i++) {
-        pid_t pid = fork_timed();
+        pid_t pid = co_test_fork();
 
         if (pid == 0) {
-            CHILD_CHECK(co_self() == NULL);
-            CHILD_CHECK(co_run(run_tasks, NULL) == 2470);
+            CO_CHILD_CHECK(co_self() == NULL);
+            CO_CHILD_CHECK(co_run(run_tasks, NULL) == 2470);
             leave_unasked();
         }
-        failed += end_of(pid) != UNASKED;
+        failed += co_test_end_of(pid) != UNASKED;
         ck_assert_int_eq(co_yield_now(), 0);
     }
     return failed;
@@ -532,7 +497,7 @@ START_TEST(locks_of_other_threads_do_not_outlive_a_fork)
         ck_assert_int_eq(
             pthread_create(&threads[i], NULL, make_threads, threads), 0);
     for (int i = 0; i < co_test_scale(500, 5) && !bad; i++) {
-        pid_t pid = fork_timed();
+        pid_t pid = co_test_fork();
 
         if (pid == 0) {
             co_loop_options options = {.size = sizeof(options),
@@ -540,11 +505,11 @@ START_TEST(locks_of_other_threads_do_not_outlive_a_fork)
             int sum = 0;
 
             alarm(co_test_scale(10, 60));
-            CHILD_CHECK(co_run_with(&options, run_tasks, NULL, &sum) == 0);
-            CHILD_CHECK(sum == 2470);
-            _exit(WELL);
+            CO_CHILD_CHECK(co_run_with(&options, run_tasks, NULL, &sum) == 0);
+            CO_CHILD_CHECK(sum == 2470);
+            _exit(CO_TEST_WELL);
         }
-        bad += end_of(pid) != WELL;
+        bad += co_test_end_of(pid) != CO_TEST_WELL;
     }
     atomic_store(&stop_threads, 1);
     for (int i = 0; i < thread_count; i++) {
@@ -564,12 +529,12 @@ START_TEST(a_loop_kept_by_the_parent_goes_on_after_a_fork_between_runs)
 
     kept = co_loop_new(NULL);
     ck_assert_int_eq(co_loop_run_until(kept, nap, &ms, NULL), 0);
-    pid = fork_timed();
+    pid = co_test_fork();
     if (pid == 0) {
-        CHILD_CHECK(co_run(run_tasks, NULL) == 2470); /* its own */
-        _exit(WELL);
+        CO_CHILD_CHECK(co_run(run_tasks, NULL) == 2470); /* its own */
+        _exit(CO_TEST_WELL);
     }
-    ck_assert_int_eq(end_of(pid), WELL);
+    ck_assert_int_eq(co_test_end_of(pid), CO_TEST_WELL);
     ck_assert_int_eq(co_loop_run_until(kept, nap, &ms, NULL), 0);
     co_loop_free(kept);
 }

@@ -5,45 +5,12 @@
 
 #include "base/sanitize.h"
 #include "support/check_main.h"
+#include "support/forks.h"
 
-#include <signal.h>
-#include <sys/wait.h>
 
 /* ThreadSanitizer refuses to start threads in the child of a program that has
  * threads. */
 #define THREADS_AFTER_FORK (!CO__TSAN)
-
-/* In children nothing may be asserted: Check would think it its own test. */
-#define CHILD_CHECK(condition)                                                 \
-    do {                                                                       \
-        if (!(condition))                                                      \
-            _exit(__LINE__ % 199 + 50);                                        \
-    } while (0)
-
-enum {
-    WELL = 42,
-};
-
-static int end_of(pid_t pid)
-{
-    int status = -1;
-
-    ck_assert_int_gt(pid, 0);
-    while (waitpid(pid, &status, 0) < 0)
-        ck_assert_int_eq(errno, EINTR);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1 - WTERMSIG(status);
-}
-
-static pid_t fork_timed(void)
-{
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        signal(SIGALRM, SIG_DFL);
-        alarm(co_test_scale(20, 60));
-    }
-    return pid;
-}
 
 static int number(void *arg)
 {
@@ -64,13 +31,13 @@ static void use_pools_in_child(void)
 
     if (!THREADS_AFTER_FORK)
         return;
-    CHILD_CHECK(pool_threads(default_pool(CO_LANE_DEFAULT)) == 0);
-    CHILD_CHECK(co_run(offload_three, NULL) == 3);
-    CHILD_CHECK(co_run(offload_three, NULL) == 3);
+    CO_CHILD_CHECK(pool_threads(default_pool(CO_LANE_DEFAULT)) == 0);
+    CO_CHILD_CHECK(co_run(offload_three, NULL) == 3);
+    CO_CHILD_CHECK(co_run(offload_three, NULL) == 3);
     pool = co_executor_new(NULL);
-    CHILD_CHECK(pool != NULL);
-    CHILD_CHECK(co_executor_run(pool, number, co_test_number(5)) == 5);
-    CHILD_CHECK(co_executor_shutdown(pool, 1) == 0);
+    CO_CHILD_CHECK(pool != NULL);
+    CO_CHILD_CHECK(co_executor_run(pool, number, co_test_number(5)) == 5);
+    CO_CHILD_CHECK(co_executor_shutdown(pool, 1) == 0);
     co_executor_free(pool);
 }
 
@@ -79,12 +46,12 @@ CO_TASK_TEST(the_child_starts_its_own_threads)
     pid_t pid;
 
     ck_assert_int_eq(offload_three(NULL), 3);
-    pid = fork_timed();
+    pid = co_test_fork();
     if (pid == 0) {
         use_pools_in_child();
-        _exit(WELL);
+        _exit(CO_TEST_WELL);
     }
-    ck_assert_int_eq(end_of(pid), WELL);
+    ck_assert_int_eq(co_test_end_of(pid), CO_TEST_WELL);
     ck_assert_int_eq(offload_three(NULL), 3);
 }
 
@@ -100,18 +67,19 @@ CO_TASK_TEST(jobs_and_threads_stay_the_parents)
     sem_post(&queued.let_go);
     tasks[0] = gate_spawn_begun(&running);
     tasks[1] = gate_spawn_queued(&queued);
-    pid = fork_timed();
+    pid = co_test_fork();
     if (pid == 0) {
-        CHILD_CHECK(!pool->head && !pool->threads && !pool->running);
+        CO_CHILD_CHECK(!pool->head && !pool->threads && !pool->running);
         if (THREADS_AFTER_FORK)
-            CHILD_CHECK(co_executor_run(pool, number, co_test_number(5)) == 5);
+            CO_CHILD_CHECK(co_executor_run(pool, number, co_test_number(5)) ==
+                           5);
         use_pools_in_child();
-        CHILD_CHECK(co_executor_shutdown(pool, 1) == 0);
+        CO_CHILD_CHECK(co_executor_shutdown(pool, 1) == 0);
         co_executor_free(pool);
-        CHILD_CHECK(atomic_load(&queued.ran) == 0);
-        _exit(WELL);
+        CO_CHILD_CHECK(atomic_load(&queued.ran) == 0);
+        _exit(CO_TEST_WELL);
     }
-    ck_assert_int_eq(end_of(pid), WELL);
+    ck_assert_int_eq(co_test_end_of(pid), CO_TEST_WELL);
     sem_post(&running.let_go);
     ck_assert_int_eq(co_test_result(tasks[0]), 1);
     ck_assert_int_eq(co_test_result(tasks[1]), 2);
@@ -122,14 +90,14 @@ CO_TASK_TEST(jobs_and_threads_stay_the_parents)
 
 static int fork_in_job(void *arg)
 {
-    pid_t pid = fork_timed();
+    pid_t pid = co_test_fork();
 
     if (pid == 0) {
-        CHILD_CHECK(!co__pool_inside(default_pool(CO_LANE_DEFAULT)));
+        CO_CHILD_CHECK(!co__pool_inside(default_pool(CO_LANE_DEFAULT)));
         use_pools_in_child();
         return (int)(intptr_t)arg; /* ends the process */
     }
-    return end_of(pid);
+    return co_test_end_of(pid);
 }
 
 CO_TASK_TEST(a_child_forked_in_a_job_ends_with_it)
@@ -174,14 +142,14 @@ START_TEST(locks_of_other_threads_do_not_outlive_a_fork)
         ck_assert_int_eq(
             pthread_create(&threads[i], NULL, run_offload_on, NULL), 0);
     for (int i = 0; i < co_test_scale(200, 5) && !bad; i++) {
-        pid_t pid = fork_timed();
+        pid_t pid = co_test_fork();
 
         if (pid == 0) {
             use_pools_in_child();
             /* Memcheck would look for what other threads have lost. */
             raise(SIGKILL);
         }
-        bad = end_of(pid) != -1 - SIGKILL;
+        bad = co_test_end_of(pid) != -1 - SIGKILL;
     }
     atomic_store(&stop, 1);
     for (int i = 0; i < 2; i++) {
