@@ -15,9 +15,10 @@ CO_BEGIN_DECLS
  * max_wait nanoseconds (0: not at all), and runs each task that is ready then
  * once. The descriptor belongs to the loop.
  *
- * Returns the descriptor or -EINVAL, or -ENOTSUP (the backend has none: "poll";
- * then call co_loop_turn every so often, or let it wait); the time; and for the turn how many tasks
- * the loop still has, or -EINVAL, or -EDEADLK, -EPERM, -ENOMEM as above.
+ * Returns the descriptor, or -EINVAL, or -ENOTSUP (the backend is "poll", which
+ * has none: call co_loop_turn now and then); the time; and for the turn how
+ * many tasks the loop still has, or -EINVAL, or -EDEADLK, -EPERM, -ENOMEM as
+ * above.
  */
 CO_API int co_loop_fd(const co_loop *loop);
 CO_API co_time co_loop_next_deadline(const co_loop *loop);

@@ -16,7 +16,8 @@ typedef struct co_loop co_loop;
 
 typedef struct co_loop_options {
     size_t size;            /* sizeof(co_loop_options) */
-    const char *backend;    /* reactor, "epoll"; NULL: the platform's default */
+    const char *backend;    /* reactor, see co_loop_backend; NULL: the one that
+                             * COPPICE_BACKEND= names, else the platform's */
     size_t stack_size;      /* bytes of a task's stack; 0: 256 KiB */
     int no_overflow_report; /* do not install the stack overflow reporter */
     int debug;              /* 1: on, 0: as COPPICE_DEBUG= in the environment */
@@ -44,7 +45,7 @@ CO_API int co_run_at(const char *site, co_task_fn fn, void *arg);
  * The same with options (NULL: all defaults), and with the two kinds of result
  * apart: returns 0 with *result (which may be NULL) set to what fn returned, or
  * co_run's own error; also -EINVAL for options that are out of range and
- * -ENOSYS for a backend that this build or kernel does not have.
+ * -ENOSYS for a backend that is called nothing co_loop_backend returns.
  */
 #define co_run_with(options, fn, arg, result)                                  \
     co_run_with_at(CO_SITE, (options), (fn), (arg), (result))
@@ -91,6 +92,16 @@ CO_API CO_MUST_CHECK int co_loop_run_forever(co_loop *loop);
  * thread, and async-signal-safe. Returns 0, or -EINVAL.
  */
 CO_API int co_loop_stop(co_loop *loop);
+
+/*
+ * The reactor that a loop has got: "epoll", "io_uring", "kqueue" or "poll".
+ * What the options or the environment ask for is a wish: where the kernel or
+ * the build lacks it, or a sandbox forbids it, the loop has the platform's
+ * default, and says so in debug mode. io_uring is never the default.
+ *
+ * Suspends: never. Thread-safe: yes. Returns a name, or NULL for no loop.
+ */
+CO_API const char *co_loop_backend(const co_loop *loop);
 
 /* The loop that runs on this thread, or NULL. Thread-safe: yes. */
 CO_API co_loop *co_loop_running(void);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "core/backend.h"
 #include "core/fdhook.h"
 #include "core/fork.h"
 #include "core/future.h"
@@ -37,21 +38,6 @@ int co__queue_grow(struct co_loop *loop)
     loop->head = 0;
     loop->tail = length;
     return 0;
-}
-
-static int choose_poller(struct co_loop *loop, const char *name)
-{
-    int r = -ENOSYS;
-
-    for (size_t i = 0; co__pollers[i]; i++) {
-        if (name && strcmp(name, co__pollers[i]->name) != 0)
-            continue;
-        loop->poller_ops = co__pollers[i];
-        r = loop->poller_ops->open(loop, &loop->poller);
-        if (r != -ENOSYS)
-            break;
-    }
-    return r;
 }
 
 static int debug_wanted(const co_loop_options *options)
@@ -106,7 +92,7 @@ static int init(struct co_loop *loop, const co_loop_options *options)
     r = co__fds_open(loop);
     if (r < 0)
         goto fini_timers;
-    r = choose_poller(loop, options->backend);
+    r = co__backend_open(loop, options->backend);
     if (r == 0)
         return 0;
 

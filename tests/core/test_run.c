@@ -10,6 +10,7 @@
 #include "core/loop.h"
 #include "core/stack.h"
 #include "support/check_main.h"
+#include "support/stderr.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -51,34 +52,6 @@ static void nothing_left(void)
     ck_assert_ptr_null(co_loop_running());
     ck_assert_ptr_null(co_self());
     ck_assert_uint_eq(stacks_in_use(), 0);
-}
-
-/* What is written to stderr between the two. */
-static int stderr_saved;
-
-static FILE *stderr_catch(void)
-{
-    FILE *file = tmpfile();
-
-    ck_assert_ptr_nonnull(file);
-    fflush(stderr);
-    stderr_saved = dup(STDERR_FILENO);
-    dup2(fileno(file), STDERR_FILENO);
-    return file;
-}
-
-static char *stderr_caught(FILE *file)
-{
-    static char text[8192];
-    size_t n;
-
-    dup2(stderr_saved, STDERR_FILENO);
-    close(stderr_saved);
-    rewind(file);
-    n = fread(text, 1, sizeof(text) - 1, file);
-    text[n] = '\0';
-    fclose(file);
-    return text;
 }
 
 /* ---- tasks --------------------------------------------------------------- */
@@ -669,9 +642,9 @@ static int leave_named(void *arg)
 START_TEST(debug_mode_names_what_was_left_and_where_it_began)
 {
     co_loop_options options = {.size = sizeof(options), .debug = 1};
-    FILE *file = stderr_catch();
+    FILE *file = co_test_stderr_catch();
     int r = co_run_with(&options, leave_named, NULL, NULL);
-    const char *text = stderr_caught(file);
+    const char *text = co_test_stderr_caught(file);
     char site[64];
 
     snprintf(site, sizeof(site), "test_run.c:%d", left_line);
@@ -690,9 +663,9 @@ START_TEST(a_plain_run_says_nothing)
     const char *text;
 
     unsetenv("COPPICE_DEBUG");
-    file = stderr_catch();
+    file = co_test_stderr_catch();
     r = co_run(leave_named, NULL);
-    text = stderr_caught(file);
+    text = co_test_stderr_caught(file);
     ck_assert_int_eq(r, 0);
     ck_assert_str_eq(text, "");
 }
@@ -707,9 +680,9 @@ START_TEST(the_environment_turns_debug_mode_on_and_off)
         const char *text;
 
         setenv("COPPICE_DEBUG", values[i], 1);
-        file = stderr_catch();
+        file = co_test_stderr_catch();
         co_run(leave_named, NULL);
-        text = stderr_caught(file);
+        text = co_test_stderr_caught(file);
         unsetenv("COPPICE_DEBUG");
         ck_assert_msg((strstr(text, "reader") != NULL) == (i < 2),
                       "COPPICE_DEBUG=%s gave: %s", values[i], text);
