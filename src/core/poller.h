@@ -13,6 +13,8 @@
  *  - arm: one event for a descriptor, in the given directions; what is ready
  *    already counts, and it is to be armed again after each event. Arming again
  *    replaces the mask.
+ * Either takes the place of what was registered of the descriptor before. What
+ * happens in both directions may be reported as two events.
  * What is registered carries the slot's generation, and an event whose
  * generation is not the slot's any more is dropped by co__fd_ready.
  *
@@ -35,7 +37,7 @@ struct co_loop;
 #define CO__POLL_RDHUP 0x04u /* the peer ended its side: a FIN is queued */
 #define CO__POLL_HUP   0x08u
 #define CO__POLL_ERR   0x10u
-#define CO__POLL_PRI   0x20u
+#define CO__POLL_PRI   0x20u /* urgent data, or maybe: not every kernel says */
 
 struct co__poller; /* one a loop; the backend's own */
 
@@ -63,9 +65,9 @@ struct co__poller_ops {
     int (*open)(struct co_loop *loop, struct co__poller **out);
     void (*close)(struct co__poller *poller);
 
-    /* 0, or -EPERM (always ready: a regular file), -EBADF, -EEXIST, -ENOMEM,
-     * -ENOSPC. NULL where the kernel tells levels alone, as poll(2) does: then
-     * every descriptor is armed for each wait. */
+    /* 0, or -EPERM (always ready: a regular file), -EBADF, -ENOMEM, -ENOSPC.
+     * NULL where the kernel tells levels alone, as poll(2) does: then every
+     * descriptor is armed for each wait. */
     int (*watch)(struct co__poller *poller, int fd, uint32_t gen);
     /* 0, or -EPERM, -EBADF, -ENOMEM, -ENOSPC. */
     int (*arm)(struct co__poller *poller, int fd, uint32_t gen, uint32_t mask);

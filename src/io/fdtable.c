@@ -274,14 +274,8 @@ void co__fd_pass(struct co__fd_slot *slot, int direction)
 
 static int watch(struct co_loop *loop, struct co__fd_slot *slot, int fd)
 {
-    const struct co__poller_ops *ops = loop->poller_ops;
-    int r;
+    int r = loop->poller_ops->watch(loop->poller, fd, slot->gen);
 
-    r = ops->watch(loop->poller, fd, slot->gen);
-    if (r == -EEXIST) { /* left from when it was foreign */
-        ops->unwatch(loop->poller, fd);
-        r = ops->watch(loop->poller, fd, slot->gen);
-    }
     if (r == 0)
         slot->flags |= CO__FD_KNOWN | CO__FD_WATCHED;
     return r;

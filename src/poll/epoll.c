@@ -90,8 +90,12 @@ static int epoll_watch(struct co__poller *poller, int fd, uint32_t gen)
 {
     struct epoll_event event = {.events = WATCHED, .data.u64 = token(fd, gen)};
 
-    return epoll_ctl(poller->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno
-                                                                      : 0;
+    if (epoll_ctl(poller->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
+        return 0;
+    if (errno == EEXIST &&
+        epoll_ctl(poller->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)
+        return 0;
+    return -errno;
 }
 
 static int epoll_arm(struct co__poller *poller, int fd, uint32_t gen,

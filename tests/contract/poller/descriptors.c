@@ -14,10 +14,9 @@ START_TEST(what_is_ready_already_is_reported)
     pair_make(fds);
     put(fds[1]);
     ck_assert_int_eq(await(fds[0], 7, CO_BOTH), 0);
-    ck_assert_int_eq(look(), 1);
-    ck_assert_int_eq(reports[fds[0]].count, 1);
+    ck_assert_int_ge(look(), 1);
     ck_assert_uint_eq(reports[fds[0]].gen, 7);
-    ck_assert_uint_eq(reports[fds[0]].mask, CO_BOTH);
+    ck_assert_uint_eq(reports[fds[0]].mask & ~CO__POLL_PRI, CO_BOTH);
     ops->unwatch(poller, fds[0]);
     pair_close(fds);
 }
@@ -161,7 +160,7 @@ START_TEST(the_end_of_the_peers_side_is_readable_and_rdhup)
     pair_make(fds);
     ck_assert_int_eq(await(fds[0], 1, CO_BOTH), 0);
     look();
-    ck_assert_int_eq(await(fds[0], 1, CO__POLL_IN), 0);
+    ck_assert_int_eq(await_more(fds[0], 1, CO__POLL_IN), 0);
     shutdown(fds[1], SHUT_WR);
     ck_assert_int_eq(look(), 1);
     ck_assert(reports[fds[0]].mask & CO__POLL_IN);
@@ -186,7 +185,7 @@ START_TEST(a_hangup_wakes_both_directions)
     fill(fds[0]);
     ck_assert_int_eq(look(), 0);
     close(fds[1]);
-    ck_assert_int_eq(look(), 1);
+    ck_assert_int_ge(look(), 1);
     ck_assert_uint_eq(reports[fds[0]].mask & both, both);
     ops->unwatch(poller, fds[0]);
     close(fds[0]);
@@ -212,7 +211,7 @@ START_TEST(a_pipe_without_readers_is_an_error_to_its_writer)
     ck_assert_int_eq(await(fds[1], 1, CO_BOTH), 0);
     ck_assert_int_eq(look(), 0);
     close(fds[0]);
-    ck_assert_int_eq(look(), 1);
+    ck_assert_int_ge(look(), 1);
     ck_assert(reports[fds[1]].mask & CO__POLL_ERR);
     ck_assert(reports[fds[1]].mask & CO__POLL_OUT);
     ops->unwatch(poller, fds[1]);
@@ -229,10 +228,10 @@ START_TEST(a_reset_wakes_both_directions)
     tcp_make(fds);
     ck_assert_int_eq(await(fds[0], 1, CO_BOTH), 0);
     look();
-    ck_assert_int_eq(await(fds[0], 1, CO__POLL_IN), 0);
+    ck_assert_int_eq(await_more(fds[0], 1, CO__POLL_IN), 0);
     setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     close(fds[1]);
-    ck_assert_int_eq(wait_for(5 * CO_SEC), 1);
+    ck_assert_int_ge(wait_for(5 * CO_SEC), 1);
     ck_assert_uint_eq(reports[fds[0]].mask & both, both);
     ops->unwatch(poller, fds[0]);
     close(fds[0]);
@@ -271,7 +270,8 @@ START_TEST(none_of_a_thousand_ready_descriptors_starves)
             if (!seen[i]++)
                 left--;
             put(fds[i][1]); /* a new edge at once */
-            ck_assert_int_eq(await(fds[i][0], (uint32_t)i, CO__POLL_IN), 0);
+            ck_assert_int_eq(await_more(fds[i][0], (uint32_t)i, CO__POLL_IN),
+                             0);
         }
     }
     for (int i = 0; i < MANY; i++) {

@@ -26,7 +26,7 @@ void co__fd_ready(struct co_loop *loop, int fd, uint32_t gen, uint32_t mask)
     ck_assert_int_lt(fd, FDS_MAX);
     reports[fd].count++;
     reports[fd].gen = gen;
-    reports[fd].mask = mask;
+    reports[fd].mask |= mask;
 }
 
 void forget(void)
@@ -50,12 +50,13 @@ int look(void)
 
 int await(int fd, uint32_t gen, uint32_t mask)
 {
-    int r;
+    return ops->watch ? ops->watch(poller, fd, gen)
+                      : ops->arm(poller, fd, gen, mask);
+}
 
-    if (!ops->watch)
-        return ops->arm(poller, fd, gen, mask);
-    r = ops->watch(poller, fd, gen);
-    return r == -EEXIST ? 0 : r;
+int await_more(int fd, uint32_t gen, uint32_t mask)
+{
+    return ops->watch ? 0 : ops->arm(poller, fd, gen, mask);
 }
 
 void pair_make(int fds[2])

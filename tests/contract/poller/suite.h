@@ -25,7 +25,7 @@ enum {
 struct report {
     int count;
     uint32_t gen;
-    uint32_t mask; /* of the last */
+    uint32_t mask; /* of all together */
 };
 
 extern const struct co__poller_ops *ops; /* the backend under test */
@@ -44,10 +44,11 @@ void forget(void);
 
 /*
  * What io/ does before a task waits for a descriptor of Coppice's own in the
- * given directions: watches it if that has not been done, or where the backend
- * knows levels alone arms it.
+ * given directions: watches it, or where the backend knows levels alone arms
+ * it; and what it does before each later wait.
  */
 int await(int fd, uint32_t gen, uint32_t mask);
+int await_more(int fd, uint32_t gen, uint32_t mask);
 
 #define CO_BOTH (CO__POLL_IN | CO__POLL_OUT)
 
