@@ -15,6 +15,10 @@ target_link_libraries(coppice_objects PRIVATE coppice_private Threads::Threads)
 target_include_directories(coppice_objects
   PUBLIC "${PROJECT_SOURCE_DIR}/include"
   PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}")
+if(COPPICE_KQUEUE_INCLUDE_DIR)
+  target_include_directories(coppice_objects PRIVATE
+    "${COPPICE_KQUEUE_INCLUDE_DIR}")
+endif()
 target_compile_options(coppice_objects PRIVATE
   # The library calls itself without going through the symbol table, and finds
   # the thread's loop in one load. docs/ABI.md tells what that costs dlopen().
@@ -34,6 +38,9 @@ function(_coppice_library target type)
     "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>"
     "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
   target_link_libraries(${target} PUBLIC Threads::Threads)
+  if(COPPICE_KQUEUE_LINK)
+    target_link_libraries(${target} PUBLIC "${COPPICE_KQUEUE_LINK}")
+  endif()
 endfunction()
 
 _coppice_library(coppice_static STATIC)

@@ -33,6 +33,10 @@ set(COPPICE_VALGRIND AUTO CACHE STRING
 OFF")
 set_property(CACHE COPPICE_VALGRIND PROPERTY STRINGS AUTO ON OFF)
 
+set(COPPICE_KQUEUE_LIB "" CACHE STRING
+  "On Linux: what provides kqueue, to test that reactor: a library's path, or \
+'shim' for the one in tests/support")
+
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES AND _top)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
 endif()

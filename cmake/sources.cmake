@@ -6,12 +6,13 @@
 # A platform is chosen by file, and this table is the one place where it is
 # chosen: a file that is listed here is compiled only where its row matches
 # ("*" matches everything, "A|B" both); any other .c file of a layer is portable.
+# The last column is a library that was found (COPPICE_HAVE_...), or was not.
 
 set(_free "FreeBSD|NetBSD|OpenBSD|DragonFly")
 set(_bsd "Darwin|${_free}")
 
 set(COPPICE_PLATFORM_TABLE
-# file                       processor  system
+# file                       processor  system   with
   "arch/x86_64/switch.S      x86_64     *"
   "arch/aarch64/switch.S     aarch64    *"
   "src/base/sys_linux.c      *          Linux"
@@ -21,10 +22,18 @@ set(COPPICE_PLATFORM_TABLE
   "src/core/vm_linux.c       *          Linux"
   "src/core/vm_bsd.c         *          ${_bsd}"
   "src/poll/epoll.c          *          Linux"
-  "src/poll/pollers_linux.c  *          Linux"
+  "src/poll/pollers_linux.c  *          Linux    !KQUEUE"
+  "src/poll/pollers_linux_kqueue.c  *   Linux    KQUEUE"
+  "src/poll/pollers_bsd.c    *          ${_bsd}"
+  "src/poll/kqueue.c         *          *        KQUEUE"
+  "src/poll/kqchanges.c      *          *        KQUEUE"
+  "src/poll/pending.c        *          *        KQUEUE"
+  "src/poll/urgent_except.c  *          *        EXCEPT"
+  "src/poll/urgent_none.c    *          *        NOEXCEPT"
   "src/poll/wake_eventfd.c   *          Linux"
   "src/poll/wake_pipe.c      *          ${_bsd}"
-  "src/poll/watches_linux.c  *          Linux"
+  "src/poll/watches_linux.c  *          Linux    !KQUEUE"
+  "src/poll/watches_kqueue.c *          *        KQUEUE"
   "src/offload/sys_linux.c   *          Linux"
   "src/offload/sys_macos.c   *          Darwin"
   "src/offload/sys_bsd.c     *          ${_free}"
@@ -66,14 +75,25 @@ foreach(_layer IN LISTS COPPICE_LAYERS)
 endforeach()
 
 foreach(_row IN LISTS COPPICE_PLATFORM_TABLE)
-  if(NOT _row MATCHES "^([^ ]+) +([^ ]+) +([^ ]+)$")
+  if(NOT _row MATCHES "^([^ ]+) +([^ ]+) +([^ ]+)( +(!?)([A-Z]+))?$")
     message(FATAL_ERROR "cmake/sources.cmake: bad row '${_row}'")
   endif()
   set(_file "${PROJECT_SOURCE_DIR}/${CMAKE_MATCH_1}")
   string(REPLACE "*" ".*" _processor "${CMAKE_MATCH_2}")
   string(REPLACE "*" ".*" _system "${CMAKE_MATCH_3}")
+  set(_with TRUE)
+  if(CMAKE_MATCH_6)
+    set(_with "${COPPICE_HAVE_${CMAKE_MATCH_6}}")
+    if(CMAKE_MATCH_5)
+      if(_with)
+        set(_with FALSE)
+      else()
+        set(_with TRUE)
+      endif()
+    endif()
+  endif()
   list(REMOVE_ITEM COPPICE_SOURCES "${_file}")
-  if(COPPICE_PROCESSOR MATCHES "^(${_processor})$"
+  if(_with AND COPPICE_PROCESSOR MATCHES "^(${_processor})$"
      AND CMAKE_SYSTEM_NAME MATCHES "^(${_system})$")
     list(APPEND COPPICE_SOURCES "${_file}")
   endif()
@@ -87,6 +107,8 @@ foreach(_row IN LISTS COPPICE_BACKEND_TABLE)
   endif()
 endforeach()
 
+list(APPEND COPPICE_SOURCES ${COPPICE_KQUEUE_SOURCES})
+
 file(GLOB COPPICE_PUBLIC_HEADERS CONFIGURE_DEPENDS
   "${PROJECT_SOURCE_DIR}/include/coppice/*.h")
 
@@ -97,3 +119,4 @@ unset(_matched)
 unset(_file)
 unset(_processor)
 unset(_system)
+unset(_with)

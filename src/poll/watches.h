@@ -13,6 +13,7 @@
 
 struct co__watches {
     int fd;        /* readable while one has something to tell; -1: none yet */
+    pid_t maker;   /* kqueue: the process that made fd */
     int signal_fd; /* Linux: of all the signals; -1: none yet */
     sigset_t signals; /* that signal_fd reads; valid if there is one */
     struct co__poll_watch *processes, *of_signals;
