@@ -15,6 +15,7 @@
 #include "poll/kqueue.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "poll/kqchanges.h"
 #include "poll/urgent.h"
@@ -191,8 +192,7 @@ static const struct timespec *limit_of(co_time now, co_time deadline,
         left = 0;
     if (left > WAIT_MAX)
         left = WAIT_MAX;
-    ts->tv_sec = (time_t)(left / CO_SEC);
-    ts->tv_nsec = (long)(left % CO_SEC);
+    *ts = co__timespec(left);
     return ts;
 }
 
