@@ -670,7 +670,8 @@ START_TEST(an_embedded_loop_is_ready_when_its_readers_are)
     ck_assert_int_eq(co_loop_next_deadline(loop), CO_NEVER);
     ck_assert_int_eq(poll(&p, 1, 0), 0);
     ck_assert_int_eq(write(fd, &one, 8), 8);
-    ck_assert_int_eq(poll(&p, 1, 1000), 1);
+    if (p.fd != -ENOTSUP)
+        ck_assert_int_eq(poll(&p, 1, 1000), 1);
     for (int i = 0; i < 5; i++)
         ck_assert_int_eq(co_loop_turn(loop, 0), 0);
     ck_assert_int_eq(s.calls, 1);

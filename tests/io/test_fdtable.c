@@ -147,8 +147,9 @@ CO_TASK_TEST(closed_descriptor_leaves_the_reactor_though_a_dup_lives)
         ck_assert_int_eq(co_adopt(others[0]), 0);
         call_start(&reader, call_read);
         ck_assert_int_eq(write(fds[1], "x", 1), 1);
-        /* The one event is that the new one is writable. */
-        ck_assert_int_eq(loop->poller_ops->wait(loop->poller, 0, 0), 1);
+        /* The one event is that the new one is writable, if that was asked. */
+        ck_assert_int_eq(loop->poller_ops->wait(loop->poller, 0, 0),
+                         loop->poller_ops->watch ? 1 : 0);
         ck_assert(call_waits(&reader));
         ck_assert_int_eq(co_write(others[1], "y", 1), 1);
         ck_assert_int_eq(call_result(&reader), 1);

@@ -7,7 +7,6 @@
 #include "support/check_main.h"
 #include "support/forks.h"
 
-
 /* ThreadSanitizer refuses to start threads in the child of a program that has
  * threads. */
 #define THREADS_AFTER_FORK (!CO__TSAN)
