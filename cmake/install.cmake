@@ -40,6 +40,10 @@ install(FILES
 file(RELATIVE_PATH COPPICE_PC_PREFIX
   "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
 string(REGEX REPLACE "/$" "" COPPICE_PC_PREFIX "${COPPICE_PC_PREFIX}")
+set(COPPICE_PC_PRIVATE "-pthread")
+if(COPPICE_HAVE_URING)
+  string(APPEND COPPICE_PC_PRIVATE " -luring")
+endif()
 configure_file("${PROJECT_SOURCE_DIR}/cmake/coppice.pc.in"
   "${PROJECT_BINARY_DIR}/coppice.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/coppice.pc"

@@ -37,6 +37,10 @@ set(COPPICE_KQUEUE_LIB "" CACHE STRING
   "On Linux: what provides kqueue, to test that reactor: a library's path, or \
 'shim' for the one in tests/support")
 
+set(COPPICE_URING AUTO CACHE STRING
+  "The io_uring reactor, which needs liburing: AUTO (when it is there), ON, OFF")
+set_property(CACHE COPPICE_URING PROPERTY STRINGS AUTO ON OFF)
+
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES AND _top)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
 endif()

@@ -6,7 +6,6 @@ static void ended(struct co__command *command, int result, unsigned end)
 {
     command->result = result;
     command->end = (uint8_t)end;
-    command->over = 1;
     co__wake(command->task, 0);
 }
 
@@ -34,7 +33,6 @@ int co__command_run(const struct co__here *here, struct co__command *command,
         return -EPERM;
     command->task = here->task;
     command->done = ended;
-    command->over = 0;
     r = loop->poller_ops->submit(loop->poller, command);
     if (r < 0)
         return r;

@@ -71,8 +71,8 @@ enum co__command_code {
 struct co__command {
     uint8_t code;
     uint8_t hint;
-    uint8_t end; /* CO__END_..., valid with `result` */
-    uint8_t over;
+    uint8_t end;  /* CO__END_..., valid with `result` */
+    uint8_t over; /* its end was reported; the backend's field */
     int fd;
     void *data;
     uint64_t offset;

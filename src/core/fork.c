@@ -11,6 +11,7 @@
  */
 #include "core/fork.h"
 
+#include "base/forks.h"
 #include "core/fdhook.h"
 #include "core/loop.h"
 #include "core/registry.h"
@@ -41,6 +42,7 @@ static void in_child(void)
 {
     struct co_loop *loop = co__loop;
 
+    co__forks++;
     co__signals_forget();
     unlock_all();
     if (!loop)

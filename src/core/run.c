@@ -54,6 +54,22 @@ static void release_calls(struct co_loop *loop)
         atomic_store(&loop->inbox.flagged, 1);
 }
 
+/* Tasks, and what the kernel does for them, stay with the thread that started
+ * them. */
+int co__poller_begin(struct co_loop *loop)
+{
+    if (loop->held && loop->has_run &&
+        !pthread_equal(loop->thread, pthread_self()))
+        return -EPERM;
+    return loop->poller_ops->begin ? loop->poller_ops->begin(loop->poller) : 0;
+}
+
+void co__poller_end(struct co_loop *loop)
+{
+    if (loop->poller_ops->end)
+        loop->poller_ops->end(loop->poller, !loop->held);
+}
+
 /* Make `loop` the one that runs on this thread. */
 int co__run_begin(struct co_loop *loop)
 {
@@ -62,11 +78,7 @@ int co__run_begin(struct co_loop *loop)
 
     if (co__loop || !atomic_compare_exchange_strong(&loop->runs, &idle, 1))
         return -EDEADLK;
-    /* A started task never changes thread. */
-    r = loop->held && loop->has_run &&
-                !pthread_equal(loop->thread, pthread_self())
-            ? -EPERM
-            : 0;
+    r = co__poller_begin(loop);
     if (r == 0 && loop->overflow_report)
         r = co__overflow_enter();
     if (r < 0) {
@@ -92,6 +104,7 @@ void co__run_end(struct co_loop *loop)
 {
     co__loop = NULL;
     loop->self = NULL;
+    co__poller_end(loop);
     restore_sigpipe(loop);
     if (loop->overflow_report)
         co__overflow_leave();
@@ -353,7 +366,18 @@ size_t co_loop_task_count(const co_loop *loop)
 
 int co_loop_fd(const co_loop *loop)
 {
-    return loop ? loop->poller_ops->fd(loop->poller) : -EINVAL;
+    struct co_loop *l = (struct co_loop *)loop;
+    int idle = 0;
+
+    if (!loop)
+        return -EINVAL;
+    /* What makes it readable must have been asked for. */
+    if (atomic_compare_exchange_strong(&l->runs, &idle, 1)) {
+        if (co__poller_begin(l) == 0)
+            co__poller_end(l);
+        atomic_store(&l->runs, 0);
+    }
+    return loop->poller_ops->fd(loop->poller);
 }
 
 co_time co_loop_next_deadline(const co_loop *loop)

@@ -13,4 +13,9 @@ void co__run_end(struct co_loop *loop);
 /* Cancel what is left, and wait for it. The loop runs on this thread. */
 void co__run_drain(struct co_loop *loop);
 
+/* This thread uses the loop's poller, from begin to end: 0, or -EPERM, -ENOMEM,
+ * -EMFILE, -ENFILE. The loop's `runs` is set. */
+int co__poller_begin(struct co_loop *loop);
+void co__poller_end(struct co_loop *loop);
+
 #endif

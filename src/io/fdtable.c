@@ -27,6 +27,7 @@
 
 #include "base/alloc.h"
 #include "core/fdhook.h"
+#include "core/run.h"
 #include "core/sched.h"
 
 #include <fcntl.h>
@@ -126,7 +127,18 @@ static struct co_loop *hold_idle(uint64_t owner)
     if (atomic_load(&owners[owner].maker) != &this_thread)
         return NULL;
     loop = atomic_load(&owners[owner].loop);
-    return atomic_compare_exchange_strong(&loop->runs, &idle, 1) ? loop : NULL;
+    if (!atomic_compare_exchange_strong(&loop->runs, &idle, 1))
+        return NULL;
+    if (co__poller_begin(loop) == 0)
+        return loop;
+    atomic_store(&loop->runs, 0);
+    return NULL;
+}
+
+static void let_go(struct co_loop *loop)
+{
+    co__poller_end(loop);
+    atomic_store(&loop->runs, 0);
 }
 
 int co__fd_disown(int fd)
@@ -149,7 +161,7 @@ int co__fd_disown(int fd)
     if (slot && slot->flags & CO__FD_SEEN)
         co__fd_drop(loop, fd, slot);
     if (held)
-        atomic_store(&held->runs, 0);
+        let_go(held);
     while (!atomic_compare_exchange_weak(word, &w, next_gen(w, 0)))
         continue;
     return 0;
@@ -270,6 +282,22 @@ void co__fd_pass(struct co__fd_slot *slot, int direction)
 
     if (first && (slot->ready & direction || !(slot->flags & CO__FD_WATCHED)))
         co__wake(first->task, 0);
+}
+
+void co__fd_leave(struct co__fd_slot *slot, int fd, int direction,
+                  struct co__waiter *waiter)
+{
+    struct co_loop *loop = waiter->task->loop;
+
+    co__waitlist_remove(waiter);
+    co__fd_pass(slot, direction);
+    /* Others may close it, and mean it. */
+    if (CO_UNLIKELY(loop->poller_ops->holds_files) &&
+        (slot->flags & (CO__FD_OWN | CO__FD_KNOWN)) == CO__FD_KNOWN &&
+        !slot->waiters[0].head && !slot->waiters[1].head) {
+        slot->flags &= (uint16_t)~CO__FD_KNOWN;
+        loop->poller_ops->unwatch(loop->poller, fd);
+    }
 }
 
 static int watch(struct co_loop *loop, struct co__fd_slot *slot, int fd)

@@ -92,6 +92,10 @@ void co__fd_rebind(struct co_loop *loop, int fd, struct co__fd_slot *slot);
 /* Wake who is first in line, if there is something for it to do. */
 void co__fd_pass(struct co__fd_slot *slot, int direction);
 
+/* Leave the line, and pass on what is left for the next. */
+void co__fd_leave(struct co__fd_slot *slot, int fd, int direction,
+                  struct co__waiter *waiter);
+
 /*
  * See to it that the poller reports when a descriptor is ready in `directions`.
  * Returns 0, or -EAGAIN (it cannot be waited for), -EBADF, -ENOMEM, -ENOSPC.

@@ -108,10 +108,8 @@ CO_NOINLINE ssize_t co__io_wait(const struct co__here *here, struct co__op *op)
             break;
         blind = op->mode & CO__OP_BACKOFF;
     }
-    if (waiter.list) {
-        co__waitlist_remove(&waiter);
-        co__fd_pass(slot, op->direction);
-    }
+    if (waiter.list)
+        co__fd_leave(slot, op->fd, op->direction, &waiter);
     return n;
 }
 
@@ -180,12 +178,10 @@ int co__fd_wait_link(struct co_loop *loop, struct co__fd_wait *wait,
 
 void co__fd_wait_end(struct co__fd_wait *wait)
 {
-    for (int i = 0; i < 2; i++) {
-        if (!wait->waiters[i].list)
-            continue;
-        co__waitlist_remove(&wait->waiters[i]);
-        co__fd_pass(wait->slot, i ? CO_WRITABLE : CO_READABLE);
-    }
+    for (int i = 0; i < 2; i++)
+        if (wait->waiters[i].list)
+            co__fd_leave(wait->slot, wait->fd, i ? CO_WRITABLE : CO_READABLE,
+                         &wait->waiters[i]);
 }
 
 int co_wait_fd(int fd, int directions)

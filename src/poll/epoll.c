@@ -163,27 +163,6 @@ static void epoll_end_watch(struct co__poller *poller,
 
 /* ---- waiting ------------------------------------------------------------- */
 
-static uint32_t mask_of(uint32_t events)
-{
-    uint32_t mask = 0;
-
-    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR))
-        mask |= CO__POLL_IN;
-    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-        mask |= CO__POLL_OUT;
-    if (CO_LIKELY(!(events & ~(uint32_t)(EPOLLIN | EPOLLOUT))))
-        return mask;
-    if (events & EPOLLRDHUP)
-        mask |= CO__POLL_RDHUP;
-    if (events & EPOLLHUP)
-        mask |= CO__POLL_HUP;
-    if (events & EPOLLERR)
-        mask |= CO__POLL_ERR;
-    if (events & EPOLLPRI)
-        mask |= CO__POLL_PRI;
-    return mask;
-}
-
 /* epoll_wait(2) with the precision that the kernel has. */
 static int wait_events(struct co__poller *poller, co_time now, co_time deadline)
 {
@@ -233,7 +212,7 @@ static int epoll_poll(struct co__poller *poller, co_time now, co_time deadline)
             continue;
         }
         co__fd_ready(poller->loop, (int)(uint32_t)data, (uint32_t)(data >> 32),
-                     mask_of(event->events));
+                     co__epoll_mask(event->events));
         reported++;
     }
     return reported;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""snippets.py ROOT --compiler CC --archive A [--run EMULATOR]
+"""snippets.py ROOT --compiler CC --archive A [--libraries L] [--run EMULATOR]
 
 Compiles every C block of README.md and docs/**/*.md without a warning. A block
 with a main() is a program: it is run, and has to return 0; if the next block
@@ -54,7 +54,8 @@ def check(arguments, where, source, expected, scratch):
     command = [arguments.compiler, *FLAGS, "-D_GNU_SOURCE",
                f"-I{arguments.root}/include", str(file)]
     if is_program:
-        command += ["-o", str(program), arguments.archive, "-pthread"]
+        command += ["-o", str(program), arguments.archive, "-pthread",
+                    *shlex.split(arguments.libraries)]
     else:
         command += ["-Wno-unused-function", "-Wno-unused-variable", "-c",
                     "-o", str(program)]
@@ -76,6 +77,7 @@ def main():
     parser.add_argument("root", type=pathlib.Path)
     parser.add_argument("--compiler", required=True)
     parser.add_argument("--archive", required=True)
+    parser.add_argument("--libraries", default="")
     parser.add_argument("--run", default="")
     arguments = parser.parse_args()
 

@@ -44,9 +44,9 @@ static inline void folder_remove(void)
 /* The path of a name in the folder; the next calls but seven overwrite it. */
 static inline const char *in_folder(const char *name)
 {
-    static char paths[8][96];
+    static char paths[256][96]; /* calls under way have them */
     static unsigned next;
-    char *path = paths[next++ % 8];
+    char *path = paths[next++ % 256];
 
     snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
     return path;

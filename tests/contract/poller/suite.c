@@ -119,10 +119,13 @@ void drain(int fd)
         continue;
 }
 
+/* Between two runs: who embeds a loop waits for it then. */
 int is_readable(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
+    if (ops->end)
+        ops->end(poller, 0);
     return poll(&p, 1, 0) == 1 && p.revents & POLLIN;
 }
 

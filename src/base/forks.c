@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/forks.h"
+
+unsigned co__forks;

@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reactor over io_uring: the ring's life, and readiness. What it carries
+ * out itself is in uring_command.c.
+ *
+ * All that is asked for is queued in the ring, and handed to the kernel by the
+ * one system call of the turn, which also waits. Completions are taken from
+ * memory; a turn that neither asks nor waits, and for which the kernel has no
+ * work put by (IORING_SQ_TASKRUN), costs no system call at all.
+ *
+ * A watch is a multishot poll request, edge-triggered; the kernel may end it,
+ * when completions come faster than they are taken, and then it is made again.
+ * Armed is a poll request that ends with its event. Each request has a serial
+ * number, so that what comes late, after it was removed or replaced, is known
+ * for what it is.
+ *
+ * Unlike epoll's, a request keeps the file open. So what is forgotten is
+ * removed there and then, before the caller closes the descriptor: a peer must
+ * see the end at once, and a port be free again.
+ *
+ * The ring belongs to one thread (SINGLE_ISSUER lets the kernel leave out
+ * locks, DEFER_TASKRUN lets it work when we ask for it, not when it likes). It
+ * is made disabled, and becomes the first thread's that runs the loop. If later
+ * another one does, it is made anew with everything that was registered; not
+ * while commands are under way, for these belong to the old one.
+ */
+#include "poll/uring.h"
+
+#include "base/alloc.h"
+#include "base/forks.h"
+#include "poll/epoll.h"
+#include "poll/pollers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ENTRIES     256
+#define COMPLETIONS 4096
+
+/* So often the kernel is asked to work off what it has put by. */
+#define REMOVALS_MAX 64
+
+#define WATCHED (POLLIN | POLLOUT | POLLRDHUP | POLLPRI)
+
+#define FEATURES_NEEDED                                                        \
+    (IORING_FEAT_NODROP | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG |        \
+     IORING_FEAT_CQE_SKIP)
+
+/* The best way that the kernel knows, best first. */
+static const unsigned ways[] = {
+    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+        IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED,
+    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+        IORING_SETUP_R_DISABLED,
+    IORING_SETUP_R_DISABLED,
+};
+
+static CO_TLS char this_thread;
+
+/* ---- the ring ------------------------------------------------------------ */
+
+static int ring_make(struct co__poller *poller)
+{
+    struct io_uring_params params;
+    int r = -EINVAL;
+
+    for (size_t i = 0; r == -EINVAL && i < CO_ARRAY_LEN(ways); i++) {
+        memset(&params, 0, sizeof(params));
+        params.flags = ways[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+        params.cq_entries = COMPLETIONS;
+        r = io_uring_queue_init_params(ENTRIES, &poller->ring, &params);
+    }
+    poller->thread = NULL;
+    poller->forks = co__forks;
+    poller->registered = 0;
+    if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+        return r;
+    if (r < 0) /* unknown, forbidden by a filter, or by the administrator */
+        return -ENOSYS;
+    poller->can = co__uring_commands(&poller->ring);
+    if ((params.features & FEATURES_NEEDED) == FEATURES_NEEDED && poller->can)
+        return 0;
+    io_uring_queue_exit(&poller->ring);
+    return -ENOSYS;
+}
+
+CO_COLD struct io_uring_sqe *co__uring_make_room(struct co__poller *poller)
+{
+    io_uring_submit(&poller->ring);
+    return io_uring_get_sqe(&poller->ring);
+}
+
+static uint64_t token(int fd, uint32_t serial)
+{
+    return (uint64_t)serial << 32 | (uint32_t)fd << 1 | 1;
+}
+
+static int poll_add(struct co__poller *poller, int fd, unsigned events,
+                    int once, uint64_t data)
+{
+    struct io_uring_sqe *sqe = co__uring_sqe(poller);
+
+    if (!sqe)
+        return -ENOMEM;
+    io_uring_prep_poll_add(sqe, fd, events);
+    if (!once)
+        sqe->len = IORING_POLL_ADD_MULTI;
+    sqe->user_data = data;
+    return 0;
+}
+
+/* For wakes, and all that is registered. */
+static int register_all(struct co__poller *poller)
+{
+    int r = poll_add(poller, poller->wake.fd, POLLIN, 0, CO__URING_WAKE);
+
+    if (r == 0 && poller->watched.fd >= 0)
+        r = poll_add(poller, poller->watched.fd, POLLIN, 0, CO__URING_WATCHED);
+
+    for (unsigned fd = 0; r == 0 && fd < poller->watches_count; fd++) {
+        const struct co__uring_watch *watch = &poller->watches[fd];
+
+        if (watch->events)
+            r = poll_add(poller, (int)fd, watch->events, watch->once,
+                         token((int)fd, watch->serial));
+    }
+    return r;
+}
+
+/* In place of the old ring, which another thread has used, or the process that
+ * forked us. */
+static int ring_renew(struct co__poller *poller)
+{
+    struct io_uring old = poller->ring;
+    struct co__wake wake;
+    int r;
+
+    if (poller->commands)
+        return -EPERM;
+    r = co__wake_open(&wake);
+    if (r < 0)
+        return r;
+    r = ring_make(poller);
+    if (r < 0) {
+        poller->ring = old;
+        co__wake_close(&wake);
+        return r == -ENOSYS ? -ENOMEM : r;
+    }
+    io_uring_queue_exit(&old);
+    co__wake_close(&poller->wake);
+    poller->wake = wake;
+    return 0;
+}
+
+/*
+ * For foreign loops there is a descriptor beside the ring, which the kernel
+ * makes readable when there is work or a completion: with DEFER_TASKRUN the
+ * ring's own tells of work only who waits in it. Made when it is asked for.
+ */
+static void tell_outside(struct co__poller *poller)
+{
+    if (*poller->ring.sq.kflags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW) ||
+        io_uring_cq_ready(&poller->ring))
+        co__wake_send(&poller->outside);
+}
+
+static int register_outside(struct co__poller *poller)
+{
+    int r = io_uring_register_eventfd(&poller->ring, poller->outside.fd);
+
+    if (r == 0)
+        tell_outside(poller);
+    return r;
+}
+
+static int uring_begin(struct co__poller *poller)
+{
+    int r = 0;
+
+    if ((poller->thread && poller->thread != &this_thread) ||
+        poller->forks != co__forks)
+        r = ring_renew(poller);
+    if (r == 0 && !poller->thread) {
+        /* liburing.so 2.3 forgets to export io_uring_enable_rings. */
+        r = io_uring_register((unsigned)poller->ring.ring_fd,
+                              IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+        if (r == 0) {
+            poller->thread = &this_thread;
+            r = register_all(poller);
+        }
+        if (r == 0 && poller->has_outside)
+            r = register_outside(poller);
+    }
+    /* The kernel need not look the ring up at each call. */
+    if (r == 0 && !poller->registered)
+        poller->registered = io_uring_register_ring_fd(&poller->ring) == 1;
+    return r;
+}
+
+/* What the thread has registered would outlive the ring. */
+static void ring_unregister(struct co__poller *poller)
+{
+    if (poller->registered)
+        io_uring_unregister_ring_fd(&poller->ring);
+    poller->registered = 0;
+}
+
+static void uring_end(struct co__poller *poller, int idle)
+{
+    if (io_uring_sq_ready(&poller->ring))
+        io_uring_submit(&poller->ring);
+    if (idle)
+        ring_unregister(poller);
+}
+
+static int uring_open(struct co_loop *loop, struct co__poller **out)
+{
+    struct co__poller *poller = co__alloc_zero(sizeof(*poller));
+    int r;
+
+    if (!poller)
+        return -ENOMEM;
+    poller->loop = loop;
+    poller->probe_fd = -1;
+    co__watches_init(&poller->watched);
+    r = co__wake_open(&poller->wake);
+    if (r < 0)
+        goto free_poller;
+    r = ring_make(poller);
+    if (r == 0) {
+        *out = poller;
+        return 0;
+    }
+
+    co__wake_close(&poller->wake);
+free_poller:
+    co__free(poller);
+    return r;
+}
+
+static void uring_abandon(struct co__poller *poller)
+{
+    io_uring_queue_exit(&poller->ring);
+    co__watches_close(&poller->watched);
+    co__wake_close(&poller->wake);
+    if (poller->has_outside)
+        co__wake_close(&poller->outside);
+    if (poller->probe_fd >= 0)
+        close(poller->probe_fd);
+    co__free(poller->watches);
+    co__free(poller);
+}
+
+/* Files that requests keep open are closed with them, but later: the kernel
+ * does not free a ring at once. */
+static void uring_close(struct co__poller *poller)
+{
+    struct io_uring_sqe *sqe;
+
+    if (poller->thread == &this_thread && (sqe = co__uring_sqe(poller))) {
+        io_uring_prep_cancel64(
+            sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+        sqe->user_data = CO__URING_NOTHING;
+        io_uring_submit_and_get_events(&poller->ring);
+    }
+    uring_abandon(poller);
+}
+
+/* ---- registering --------------------------------------------------------- */
+
+static struct co__uring_watch *find(struct co__poller *poller, int fd)
+{
+    return (unsigned)fd < poller->watches_count ? &poller->watches[fd] : NULL;
+}
+
+static CO_COLD int grow(struct co__poller *poller, int fd)
+{
+    unsigned count = poller->watches_count ? poller->watches_count * 2 : 64;
+    struct co__uring_watch *watches;
+
+    while (count <= (unsigned)fd)
+        count *= 2;
+    watches = co__realloc(poller->watches, count * sizeof(*watches));
+    if (!watches)
+        return -ENOMEM;
+    memset(watches + poller->watches_count, 0,
+           (count - poller->watches_count) * sizeof(*watches));
+    poller->watches = watches;
+    poller->watches_count = count;
+    return 0;
+}
+
+/*
+ * Whether a descriptor can be waited for: 0, -EPERM, -EBADF. A poll request for
+ * one that cannot just fails, later; so of all but the usual kinds epoll is
+ * asked.
+ */
+static int check(struct co__poller *poller, int fd)
+{
+    struct epoll_event unused = {0};
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode))
+        return 0;
+    if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode))
+        return -EPERM;
+    if (poller->probe_fd < 0)
+        poller->probe_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (poller->probe_fd < 0)
+        return -ENOMEM;
+    if (epoll_ctl(poller->probe_fd, EPOLL_CTL_ADD, fd, &unused) < 0)
+        return errno == EEXIST ? 0 : -errno;
+    epoll_ctl(poller->probe_fd, EPOLL_CTL_DEL, fd, &unused);
+    return 0;
+}
+
+static int poll_remove(struct co__poller *poller, int fd,
+                       struct co__uring_watch *watch)
+{
+    struct io_uring_sqe *sqe = co__uring_sqe(poller);
+
+    if (!sqe)
+        return -ENOMEM;
+    watch->events = 0;
+    io_uring_prep_poll_remove(sqe, token(fd, watch->serial));
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    sqe->user_data = CO__URING_NOTHING;
+    return 0;
+}
+
+static int add(struct co__poller *poller, int fd, uint32_t gen, unsigned events,
+               int once)
+{
+    struct co__uring_watch *watch = find(poller, fd);
+    int r = check(poller, fd);
+
+    if (r < 0)
+        return r;
+    if (!watch) {
+        r = grow(poller, fd);
+        if (r < 0)
+            return r;
+        watch = find(poller, fd);
+    }
+    if (watch->events && (r = poll_remove(poller, fd, watch)) < 0)
+        return r;
+    r = poll_add(poller, fd, events, once, token(fd, ++poller->serial));
+    if (r < 0)
+        return r;
+    *watch = (struct co__uring_watch){
+        .gen = gen, .serial = poller->serial, .events = events, .once = once};
+    return 0;
+}
+
+static int uring_watch(struct co__poller *poller, int fd, uint32_t gen)
+{
+    return add(poller, fd, gen, WATCHED, 0);
+}
+
+static int uring_arm(struct co__poller *poller, int fd, uint32_t gen,
+                     uint32_t mask)
+{
+    return add(poller, fd, gen,
+               (mask & CO__POLL_IN ? POLLIN | POLLRDHUP : 0u) |
+                   (mask & CO__POLL_OUT ? POLLOUT : 0u),
+               1);
+}
+
+static void uring_unwatch(struct co__poller *poller, int fd)
+{
+    struct co__uring_watch *watch = find(poller, fd);
+
+    if (!watch || !watch->events || poll_remove(poller, fd, watch) < 0)
+        return;
+    /* What has come meanwhile is kept for the next turn. */
+    for (int i = 0; i < REMOVALS_MAX; i++) {
+        io_uring_submit_and_get_events(&poller->ring);
+        if (!(*poller->ring.sq.kflags & IORING_SQ_TASKRUN))
+            break;
+    }
+}
+
+/* ---- processes and signals ----------------------------------------------- */
+
+static int see_watches(struct co__poller *poller)
+{
+    int r = co__watches_open(&poller->watched);
+
+    return r <= 0 ? r
+                  : poll_add(poller, poller->watched.fd, POLLIN, 0,
+                             CO__URING_WATCHED);
+}
+
+static int uring_watch_process(struct co__poller *poller,
+                               struct co__poll_watch *watch, pid_t pid)
+{
+    int r = see_watches(poller);
+
+    return r < 0 ? r : co__watches_process(&poller->watched, watch, pid);
+}
+
+static int uring_watch_signal(struct co__poller *poller,
+                              struct co__poll_watch *watch, int signo)
+{
+    int r = see_watches(poller);
+
+    return r < 0 ? r : co__watches_signal(&poller->watched, watch, signo);
+}
+
+static void uring_end_watch(struct co__poller *poller,
+                            struct co__poll_watch *watch)
+{
+    co__watches_end(&poller->watched, watch);
+}
+
+/* ---- waiting ------------------------------------------------------------- */
+
+static int report(struct co__poller *poller, uint64_t data, int result,
+                  unsigned flags)
+{
+    int fd = (int)(uint32_t)data >> 1;
+    struct co__uring_watch *watch = find(poller, fd);
+
+    if (!watch || !watch->events || watch->serial != data >> 32)
+        return 0;
+    if (result < 0) /* closed, say: who waits finds out by trying */
+        result = POLLIN | POLLOUT | POLLERR;
+    else if (!watch->once && !(flags & IORING_CQE_F_MORE))
+        (void)poll_add(poller, fd, watch->events, 0, data);
+    if (watch->once)
+        watch->events = 0;
+    co__fd_ready(poller->loop, fd, watch->gen,
+                 co__epoll_mask((uint32_t)result));
+    return 1;
+}
+
+/* Of the poller's own descriptors. The count of wakes is never read: each adds
+ * to it, and so is an edge. */
+static int own_event(struct co__poller *poller, uint64_t data, unsigned flags)
+{
+    int fd = data == CO__URING_WAKE ? poller->wake.fd : poller->watched.fd;
+
+    if (!(flags & IORING_CQE_F_MORE))
+        (void)poll_add(poller, fd, POLLIN, 0, data);
+    return data == CO__URING_WAKE ? 0 : co__watches_fire(&poller->watched);
+}
+
+static int take(struct co__poller *poller, const struct io_uring_cqe *cqe)
+{
+    uint64_t data = cqe->user_data;
+
+    if (data & 1)
+        return report(poller, data, cqe->res, cqe->flags);
+    if (CO_LIKELY(data >= CO__URING_COMMANDS)) {
+        co__uring_command_ended(poller, data, cqe->res, cqe->flags);
+        return 0;
+    }
+    return data == CO__URING_NOTHING ? 0 : own_event(poller, data, cqe->flags);
+}
+
+/* All completions that are there. */
+static int take_all(struct co__poller *poller)
+{
+    struct io_uring_cqe *cqe;
+    unsigned head, count;
+    int reported = 0;
+
+    do {
+        count = 0;
+        io_uring_for_each_cqe(&poller->ring, head, cqe)
+        {
+            reported += take(poller, cqe);
+            count++;
+        }
+        io_uring_cq_advance(&poller->ring, count);
+        /* There was no room for some. */
+        if (CO_UNLIKELY(*poller->ring.sq.kflags & IORING_SQ_CQ_OVERFLOW))
+            io_uring_get_events(&poller->ring);
+        else
+            break;
+    } while (count);
+    if (CO_UNLIKELY(poller->has_outside)) {
+        co__wake_take(&poller->outside);
+        tell_outside(poller);
+    }
+    return reported;
+}
+
+int co__uring_reap(struct co__poller *poller, unsigned wait)
+{
+    if (wait)
+        io_uring_submit_and_wait(&poller->ring, wait);
+    else if (io_uring_sq_ready(&poller->ring) ||
+             *poller->ring.sq.kflags &
+                 (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW))
+        io_uring_submit_and_get_events(&poller->ring);
+    return take_all(poller);
+}
+
+static int uring_wait(struct co__poller *poller, co_time now, co_time deadline)
+{
+    struct __kernel_timespec ts;
+    struct io_uring_cqe *cqe;
+    co_time left = deadline - now;
+
+    if (deadline == CO_NEVER)
+        return co__uring_reap(poller, 1);
+    if (deadline == 0 || left <= 0)
+        return co__uring_reap(poller, 0);
+    ts.tv_sec = left / CO_SEC;
+    ts.tv_nsec = left % CO_SEC;
+    io_uring_submit_and_wait_timeout(&poller->ring, &cqe, 1, &ts, NULL);
+    return take_all(poller);
+}
+
+/* The kernel puts off telling one eventfd of another. */
+static void uring_wake(struct co__poller *poller)
+{
+    co__wake_send(&poller->wake);
+    if (atomic_load(&poller->has_outside))
+        co__wake_send(&poller->outside);
+}
+
+static int uring_fd(const struct co__poller *poller)
+{
+    struct co__poller *own = (struct co__poller *)poller;
+    int r;
+
+    if (own->has_outside)
+        return own->outside.fd;
+    r = co__wake_open(&own->outside);
+    if (r < 0)
+        return r;
+    atomic_store(&own->has_outside, 1); /* from here on wakes are sent to it */
+    if (own->thread == &this_thread)
+        (void)register_outside(own);
+    return own->outside.fd;
+}
+
+const struct co__poller_ops co__poller_uring = {
+    .name = "io_uring",
+    .by_name = 1,
+    .open = uring_open,
+    .close = uring_close,
+    .watch = uring_watch,
+    .arm = uring_arm,
+    .unwatch = uring_unwatch,
+    .watch_process = uring_watch_process,
+    .watch_signal = uring_watch_signal,
+    .end_watch = uring_end_watch,
+    .wait = uring_wait,
+    .wake = uring_wake,
+    .fd = uring_fd,
+    .abandon = uring_abandon,
+    .begin = uring_begin,
+    .end = uring_end,
+    .submit = co__uring_submit,
+    .cancel = co__uring_cancel,
+    .forget = co__uring_forget,
+    .holds_files = 1,
+};

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* poll/uring.h - the ring, between the two files that use it. */
+#ifndef CO_POLL_URING_H
+#define CO_POLL_URING_H
+
+#include "base/compiler.h"
+#include "core/poller.h"
+#include "poll/wake.h"
+#include "poll/watches.h"
+
+#include <liburing.h>
+#include <stdatomic.h>
+
+/* What is registered for a descriptor. */
+struct co__uring_watch {
+    uint32_t gen;
+    uint32_t serial; /* of the request; what carries another is out of date */
+    uint32_t events; /* asked for; 0: nothing is registered */
+    int once;        /* armed, not watched */
+};
+
+struct co__poller {
+    struct io_uring ring;
+    struct co_loop *loop;
+    const void *thread; /* an address of the thread whose ring it is, or NULL */
+    unsigned forks;     /* co__forks of the process whose ring it is */
+    int registered;     /* the ring, with that thread */
+    uint32_t serial;
+    uint32_t commands; /* under way */
+    uint64_t can;      /* bits of co__command_code */
+    struct co__wake wake;
+    struct co__wake outside; /* for foreign loops; valid if it was asked for */
+    atomic_int has_outside;
+    struct co__watches watched; /* processes and signals */
+    int probe_fd; /* an epoll set that is asked what can be waited for; or -1 */
+    unsigned watches_count;
+    struct co__uring_watch *watches; /* by descriptor */
+};
+
+/*
+ * What a completion is about, in its user_data: a command's address; or a
+ * watch, as descriptor * 2 + 1 with its serial number above; or one of these.
+ */
+#define CO__URING_NOTHING  UINT64_C(0)
+#define CO__URING_WAKE     UINT64_C(2)
+#define CO__URING_WATCHED  UINT64_C(4)
+#define CO__URING_COMMANDS UINT64_C(4096) /* addresses begin here */
+
+/* An entry to fill in; what is queued is submitted first if there is no room.
+ * NULL: the kernel has no memory. */
+CO_COLD struct io_uring_sqe *co__uring_make_room(struct co__poller *poller);
+CO_INLINE struct io_uring_sqe *co__uring_sqe(struct co__poller *poller)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&poller->ring);
+
+    return CO_LIKELY(sqe != NULL) ? sqe : co__uring_make_room(poller);
+}
+
+/* Submit what is queued and take note of all that has come; `wait`: of one
+ * thing at least. Returns how many descriptors were reported. */
+int co__uring_reap(struct co__poller *poller, unsigned wait);
+
+/* ---- commands: uring_command.c ------------------------------------------- */
+
+/* Which of them the kernel knows; 0: not all that are needed. */
+uint64_t co__uring_commands(struct io_uring *ring);
+void co__uring_command_ended(struct co__poller *poller, uint64_t data,
+                             int result, unsigned flags);
+
+int co__uring_submit(struct co__poller *poller, struct co__command *command);
+void co__uring_cancel(struct co__poller *poller, struct co__command *command);
+void co__uring_forget(struct co__poller *poller, struct co__command *command);
+
+#endif
