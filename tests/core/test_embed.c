@@ -379,10 +379,12 @@ static int poll_once(int limit_ms)
 
     if (deadline == CO_NEVER || left > limit_ms * CO_MS)
         left = limit_ms * CO_MS;
-    if (deadline && left > 0) {
-        ts.tv_sec = (time_t)(left / CO_SEC);
-        ts.tv_nsec = (long)(left % CO_SEC);
-    }
+    if (!deadline || left < 0)
+        left = 0;
+    if (p.fd == -ENOTSUP)
+        return co_loop_turn(the_loop, left); /* the loop waits itself */
+    ts.tv_sec = (time_t)(left / CO_SEC);
+    ts.tv_nsec = (long)(left % CO_SEC);
     ppoll(&p, 1, &ts, NULL);
     return co_loop_turn(the_loop, 0);
 }
