@@ -15,7 +15,8 @@
  * What it cannot do: tell which error a socket has (Linux gives that once, to
  * whom it is meant for; fflags is ECONNRESET), count signals that are blocked
  * (they become one), see the own shutdown(2) of the writing side as its end,
- * and hold back events of a socket that was never connected.
+ * and hold back events of a socket that was never connected. It may say
+ * "writable" again where reading has changed.
  */
 #ifndef CO_TESTS_KQUEUE_SHIM_H
 #define CO_TESTS_KQUEUE_SHIM_H
