@@ -150,6 +150,19 @@ START_TEST(every_backend_of_the_build_runs_by_name)
 }
 END_TEST
 
+/* Tests that were meant for another reactor prove nothing. */
+START_TEST(these_tests_run_on_the_backend_that_was_asked_for)
+{
+    const char *name = getenv("COPPICE_BACKEND");
+    co_loop *loop = co_loop_new(NULL);
+
+    ck_assert_ptr_nonnull(loop);
+    if (name && *name)
+        ck_assert_str_eq(co_loop_backend(loop), name);
+    co_loop_free(loop);
+}
+END_TEST
+
 START_TEST(absurd_stack_sizes_are_refused)
 {
     size_t sizes[] = {1, CO_STACK_SIZE_MIN - 1, CO_STACK_SIZE_MAX + 1,
@@ -900,6 +913,7 @@ static Suite *suite(void)
     tcase_add_test(tc, options_of_a_wrong_size_are_refused);
     tcase_add_test(tc, an_unknown_backend_is_refused);
     tcase_add_test(tc, every_backend_of_the_build_runs_by_name);
+    tcase_add_test(tc, these_tests_run_on_the_backend_that_was_asked_for);
     tcase_add_test(tc, absurd_stack_sizes_are_refused);
     tcase_add_test(tc, the_least_and_the_greatest_stack_size_run);
     tcase_add_test(tc, a_run_inside_a_run_is_a_deadlock);
