@@ -19,12 +19,15 @@ if(COPPICE_KQUEUE_INCLUDE_DIR)
   target_include_directories(coppice_objects PRIVATE
     "${COPPICE_KQUEUE_INCLUDE_DIR}")
 endif()
-target_compile_options(coppice_objects PRIVATE
-  # The library calls itself without going through the symbol table, and finds
-  # the thread's loop in one load. docs/ABI.md tells what that costs dlopen().
-  $<$<COMPILE_LANGUAGE:C>:-fno-semantic-interposition>
-  $<$<COMPILE_LANGUAGE:C>:-fno-plt>
-  $<$<COMPILE_LANGUAGE:C>:-ftls-model=initial-exec>)
+if(NOT APPLE)
+  target_compile_options(coppice_objects PRIVATE
+    # The library calls itself without going through the symbol table, and finds
+    # the thread's loop in one load. docs/ABI.md tells what that costs dlopen().
+    # (In Mach-O the first is so anyway, the second cannot be had.)
+    $<$<COMPILE_LANGUAGE:C>:-fno-semantic-interposition>
+    $<$<COMPILE_LANGUAGE:C>:-fno-plt>
+    $<$<COMPILE_LANGUAGE:C>:-ftls-model=initial-exec>)
+endif()
 
 function(_coppice_library target type)
   add_library(${target} ${type} $<TARGET_OBJECTS:coppice_objects>)
@@ -54,7 +57,24 @@ if(COPPICE_BUILD_SHARED)
     VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR}
     LINK_DEPENDS "${PROJECT_SOURCE_DIR}/src/coppice.map")
-  if(NOT APPLE)
+  if(APPLE)
+    # Hidden visibility has hidden the same already. Not every linker knows it.
+    file(STRINGS src/coppice.map _exports REGEX "^ +co_[a-z0-9_]+;$")
+    list(TRANSFORM _exports REPLACE "^ +(.*);$" "_\\1")
+    list(JOIN _exports "\n" _exports)
+    file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/coppice.exports"
+      CONTENT "@_exports@\n" @ONLY)
+    unset(_exports)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+      src/coppice.map)
+    include(CheckLinkerFlag)
+    check_linker_flag(C "LINKER:-exported_symbols_list,/dev/null"
+      COPPICE_HAVE_EXPORTED_SYMBOLS_LIST)
+    if(COPPICE_HAVE_EXPORTED_SYMBOLS_LIST)
+      target_link_options(coppice PRIVATE
+        "LINKER:-exported_symbols_list,${PROJECT_BINARY_DIR}/coppice.exports")
+    endif()
+  else()
     target_link_options(coppice PRIVATE
       "LINKER:--version-script=${PROJECT_SOURCE_DIR}/src/coppice.map"
       LINKER:-z,relro LINKER:-z,now LINKER:-z,noexecstack)

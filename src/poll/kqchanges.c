@@ -2,6 +2,7 @@
 #include "poll/kqchanges.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 _Static_assert(sizeof(uintptr_t) == 8, "an echo is two numbers in one");
 
