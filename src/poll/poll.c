@@ -8,7 +8,7 @@
  * descriptor is armed for each wait, and its event takes it out again. What is
  * armed lies side by side in one array for the kernel; a second one, by number,
  * says where. Arming and taking out cost the same however many there are; a
- * wait costs some 20 ns for each.
+ * wait costs 60 ns for each of a few hundred, 300 ns for each of 9,000.
  *
  * Urgent data is not asked for: it would be told again and again until it is
  * read, and levels need no warning that a read may stop short.
