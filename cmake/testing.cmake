@@ -42,6 +42,7 @@ target_compile_options(coppice_check INTERFACE
 target_compile_definitions(coppice_check INTERFACE
   $<$<BOOL:${_one_process}>:CO_TEST_ONE_PROCESS=1>
   $<$<BOOL:${_slow}>:CO_TEST_SLOW=1>
+  $<$<BOOL:${COPPICE_KQUEUE_LINK}>:CO_TEST_FDS_VARY=1>
   $<$<BOOL:${CMAKE_CROSSCOMPILING_EMULATOR}>:CO_TEST_EMULATED=1>)
 target_link_libraries(coppice_check INTERFACE coppice_private
   ${CHECK_LINK_LIBRARIES} Threads::Threads)

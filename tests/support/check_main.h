@@ -41,6 +41,12 @@ static pid_t co_test_unfinished;
 #define CO_TEST_EMULATED 0
 #endif
 
+/* 1 where a library closes and opens descriptors on a thread of its own. Set by
+ * the build. */
+#ifndef CO_TEST_FDS_VARY
+#define CO_TEST_FDS_VARY 0
+#endif
+
 /* How many of something a test makes: fewer where everything is slow. */
 static inline int co_test_scale(int full, int reduced)
 {
@@ -72,7 +78,8 @@ static inline void co_test_fds_remember(void)
 
 static inline void co_test_fds_compare(void)
 {
-    ck_assert_msg(co_test_fds_open() == co_test_fds_before,
+    ck_assert_msg(CO_TEST_FDS_VARY ||
+                      co_test_fds_open() == co_test_fds_before,
                   "%d descriptors open before the test, %d after it",
                   co_test_fds_before, co_test_fds_open());
 }

@@ -100,17 +100,22 @@ START_TEST(what_was_watched_can_be_armed)
 }
 END_TEST
 
+/* At the latest with the data that comes with it: see the drain rule in io/. */
 START_TEST(urgent_data_is_reported)
 {
+    uint32_t mask = 0;
     int fds[2];
 
     tcp_make(fds);
     ck_assert_int_eq(ops->watch(poller, fds[0], 1), 0);
     look();
+    put(fds[1]);
     ck_assert_int_eq((int)send(fds[1], "!", 1, MSG_OOB), 1);
-    ck_assert_int_eq(wait_for(5 * CO_SEC), 1);
-    ck_assert(reports[fds[0]].mask & CO__POLL_PRI);
-    ck_assert(reports[fds[0]].mask & CO__POLL_IN);
+    while (!(mask & CO__POLL_PRI)) {
+        ck_assert_int_ge(wait_for(5 * CO_SEC), 1);
+        mask |= reports[fds[0]].mask;
+    }
+    ck_assert(mask & CO__POLL_IN);
     ops->unwatch(poller, fds[0]);
     pair_close(fds);
 }
