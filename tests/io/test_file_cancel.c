@@ -4,11 +4,11 @@
 #include "file_support.h"
 
 #include "../offload/offload_support.h"
-#include "support/alarms.h"
 #include "support/virtual_clock.h"
 
 #include <coppice/scope.h>
 
+#include <signal.h>
 #include <sys/wait.h>
 
 /* ---- before the call ----------------------------------------------------- */
@@ -454,25 +454,27 @@ END_TEST
 
 /* ---- signals and forks --------------------------------------------------- */
 
-static atomic_int alarms;
+struct storm {
+    pthread_t thread, victim;
+    const char *path;
+};
 
-static void count_alarm(int signal)
+static void on_signal(int signal)
 {
     (void)signal;
-    atomic_fetch_add(&alarms, 1);
 }
 
-/* Opens the other end when signals enough have come. */
-static void *open_after_alarms(void *path)
+/* Opens the other end of the FIFO when signals enough have been sent. */
+static void *interrupt_and_open(void *arg)
 {
+    struct storm *storm = arg;
     int fd;
-    sigset_t all;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, NULL);
-    while (atomic_load(&alarms) < 20)
-        usleep(100);
-    fd = open(path, O_WRONLY | O_CLOEXEC);
+    for (int i = 0; i < 20; i++) {
+        pthread_kill(storm->victim, SIGUSR1);
+        usleep(200);
+    }
+    fd = open(storm->path, O_WRONLY | O_CLOEXEC);
     ck_assert_int_ge(fd, 0);
     close(fd);
     return NULL;
@@ -480,20 +482,19 @@ static void *open_after_alarms(void *path)
 
 static int open_in_a_storm(void *unused)
 {
-    const char *path = in_folder("fifo");
-    pthread_t thread;
+    struct storm storm = {.victim = pthread_self(), .path = in_folder("fifo")};
+    struct sigaction action = {.sa_handler = on_signal}, old;
     int fd;
 
     (void)unused;
-    ck_assert_int_eq(mkfifo(path, 0600), 0);
-    atomic_store(&alarms, 0);
+    ck_assert_int_eq(mkfifo(storm.path, 0600), 0);
+    sigaction(SIGUSR1, &action, &old);
     ck_assert_int_eq(
-        pthread_create(&thread, NULL, open_after_alarms, (void *)path), 0);
-    co_test_alarms_start(count_alarm, 200);
-    fd = co_file_open(path, O_RDONLY, 0);
-    co_test_alarms_stop();
+        pthread_create(&storm.thread, NULL, interrupt_and_open, &storm), 0);
+    fd = co_file_open(storm.path, O_RDONLY, 0);
     ck_assert_int_ge(fd, 0);
-    pthread_join(thread, NULL);
+    pthread_join(storm.thread, NULL);
+    sigaction(SIGUSR1, &old, NULL);
     ck_assert_int_eq(co_file_close(fd), 0);
     return 0;
 }
