@@ -82,6 +82,20 @@ int co__uring_submit(struct co__poller *poller, struct co__command *command)
     return 0;
 }
 
+/*
+ * A cancel interrupts the thread of the kernel's that has the command. What the
+ * interrupted call says then includes codes that no system call returns: such
+ * as ERESTARTSYS, the first of five (include/linux/errno.h of the kernel).
+ */
+#define RESTART_FIRST 512
+#define RESTART_LAST  516
+
+static int was_interrupted(int result)
+{
+    return result == -EINTR ||
+           (result <= -RESTART_FIRST && result >= -RESTART_LAST);
+}
+
 void co__uring_command_ended(struct co__poller *poller, uint64_t data,
                              int result, unsigned flags)
 {
@@ -96,7 +110,7 @@ void co__uring_command_ended(struct co__poller *poller, uint64_t data,
         command->over = 1;
         poller->commands--;
     }
-    if (CO_UNLIKELY(result == -EINTR)) /* of a thread of the kernel's */
+    if (CO_UNLIKELY(was_interrupted(result)))
         result = -ECANCELED;
     if (CO_UNLIKELY(command->code == CO__DO_POLL) && result >= 0)
         result = (int)co__epoll_mask((uint32_t)result);
