@@ -9,6 +9,7 @@
 #include <coppice/threadpool.h>
 
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -420,14 +421,33 @@ CO_TASK_TEST(pipes_and_sockets_have_no_offsets)
     check_no_offsets(fds[0], fds[1]);
 }
 
+static void *close_on_thread(void *fd)
+{
+    return co_test_number(co_close((int)(intptr_t)fd));
+}
+
+static int close_elsewhere(int fd)
+{
+    pthread_t thread;
+    void *result;
+
+    ck_assert_int_eq(
+        pthread_create(&thread, NULL, close_on_thread, co_test_number(fd)), 0);
+    pthread_join(thread, &result);
+    return (int)(intptr_t)result;
+}
+
 CO_TASK_TEST(a_number_that_was_a_files_may_be_a_pipes)
 {
-    for (int i = 0; i < 2; i++) {
+    static int (*const closers[])(int fd) = {co_close, co_file_close,
+                                             close_elsewhere};
+
+    for (int i = 0; i < 3; i++) {
         int file = file_of("a", 10), fds[2];
         char byte;
 
         ck_assert_int_eq(co_file_read_at(file, &byte, 1, 0), 1);
-        ck_assert_int_eq(i ? co_close(file) : co_file_close(file), 0);
+        ck_assert_int_eq(closers[i](file), 0);
         ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
         ck_assert_int_eq(fds[0], file);
         check_no_offsets(fds[0], fds[1]);

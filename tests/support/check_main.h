@@ -78,8 +78,7 @@ static inline void co_test_fds_remember(void)
 
 static inline void co_test_fds_compare(void)
 {
-    ck_assert_msg(CO_TEST_FDS_VARY ||
-                      co_test_fds_open() == co_test_fds_before,
+    ck_assert_msg(CO_TEST_FDS_VARY || co_test_fds_open() == co_test_fds_before,
                   "%d descriptors open before the test, %d after it",
                   co_test_fds_before, co_test_fds_open());
 }
