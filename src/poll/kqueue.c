@@ -120,7 +120,7 @@ static int kqueue_watch(struct co__poller *poller, int fd, uint32_t gen)
     struct co__kq_changes changes = {.count = 0};
     uint64_t word = word_of(gen, 0);
     int first;
-    mode_t mode;
+    mode_t mode = 0;
     int r = check(fd, &mode);
 
     if (r < 0)
@@ -144,7 +144,7 @@ static int kqueue_arm(struct co__poller *poller, int fd, uint32_t gen,
     struct co__kq_changes changes = {.count = 0};
     uint64_t word = word_of(gen, mask & (CO__POLL_IN | CO__POLL_OUT));
     int first;
-    mode_t mode;
+    mode_t mode = 0;
     int r = check(fd, &mode);
 
     if (r < 0)

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -75,12 +76,19 @@ static int is_watched(const struct co__poll_watch *list, int id)
     return list != NULL;
 }
 
+static void end_all(struct co__poll_watch **head)
+{
+    struct co__poll_watch *watch = *head;
+
+    *head = NULL;
+    for (; watch; watch = watch->next)
+        watch->link = NULL;
+}
+
 void co__watches_leave(struct co__watches *watches)
 {
-    while (watches->processes)
-        unlink_from_list(watches->processes);
-    while (watches->of_signals)
-        unlink_from_list(watches->of_signals);
+    end_all(&watches->processes);
+    end_all(&watches->of_signals);
     watches->fd = -1;
 }
 

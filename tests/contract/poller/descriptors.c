@@ -133,6 +133,27 @@ START_TEST(arming_again_replaces_the_mask)
 }
 END_TEST
 
+START_TEST(an_event_of_one_direction_spends_both)
+{
+    int fds[2];
+
+    pair_make(fds);
+    ck_assert_int_eq(ops->arm(poller, fds[0], 1, CO_BOTH), 0);
+    ck_assert_int_eq(look(), 1);
+    ck_assert_uint_eq(reports[fds[0]].mask, CO__POLL_OUT);
+    put(fds[1]);
+    ck_assert_int_eq(look(), 0);
+    fill(fds[0]);
+    ck_assert_int_eq(ops->arm(poller, fds[0], 2, CO_BOTH), 0);
+    ck_assert_int_eq(look(), 1);
+    ck_assert_uint_eq(reports[fds[0]].mask, CO__POLL_IN);
+    drain(fds[1]);
+    ck_assert_int_eq(look(), 0);
+    ops->unwatch(poller, fds[0]);
+    pair_close(fds);
+}
+END_TEST
+
 START_TEST(a_reused_number_can_be_armed_again)
 {
     int fds[2], again[2];
@@ -219,6 +240,30 @@ START_TEST(a_pipe_without_readers_is_an_error_to_its_writer)
 }
 END_TEST
 
+START_TEST(a_pipe_that_had_lost_its_readers_already_is_an_error_to_its_writer)
+{
+    const uint32_t broken = CO__POLL_OUT | CO__POLL_ERR;
+    int fds[2];
+
+    ck_assert_int_eq(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+    fill(fds[1]);
+    close(fds[0]);
+    ck_assert_int_eq(await(fds[1], 1, CO_BOTH), 0);
+    ck_assert_int_ge(look(), 1);
+    ck_assert_uint_eq(reports[fds[1]].gen, 1);
+    ck_assert_uint_eq(reports[fds[1]].mask & broken, broken);
+    ck_assert_int_eq(look(), 0);
+    ck_assert_int_eq(ops->arm(poller, fds[1], 2, CO__POLL_OUT), 0);
+    ck_assert_int_eq(look(), 1);
+    ck_assert_uint_eq(reports[fds[1]].gen, 2);
+    ck_assert_uint_eq(reports[fds[1]].mask & broken, broken);
+    ck_assert_int_eq(ops->arm(poller, fds[1], 3, CO__POLL_OUT), 0);
+    ops->unwatch(poller, fds[1]);
+    ck_assert_int_eq(look(), 0);
+    close(fds[1]);
+}
+END_TEST
+
 START_TEST(a_reset_wakes_both_directions)
 {
     const uint32_t both = CO_BOTH | CO__POLL_ERR;
@@ -289,10 +334,13 @@ void add_descriptors(TCase *tc)
     tcase_add_test(tc, the_generation_is_carried);
     tcase_add_test(tc, an_armed_descriptor_reports_once);
     tcase_add_test(tc, arming_again_replaces_the_mask);
+    tcase_add_test(tc, an_event_of_one_direction_spends_both);
     tcase_add_test(tc, a_reused_number_can_be_armed_again);
     tcase_add_test(tc, the_end_of_the_peers_side_is_readable_and_rdhup);
     tcase_add_test(tc, a_hangup_wakes_both_directions);
     tcase_add_test(tc, a_pipe_without_readers_is_an_error_to_its_writer);
+    tcase_add_test(
+        tc, a_pipe_that_had_lost_its_readers_already_is_an_error_to_its_writer);
     tcase_add_test(tc, a_reset_wakes_both_directions);
     tcase_add_test(tc, none_of_a_thousand_ready_descriptors_starves);
 }

@@ -61,6 +61,28 @@ START_TEST(abandoning_in_a_child_leaves_the_parents_registrations)
 }
 END_TEST
 
+/* Its number may be in use again, where the kernel does not pass it on. */
+START_TEST(abandoning_closes_nobody_elses_descriptor)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        int own[8];
+        int intact = 1;
+
+        for (int i = 0; i < 8; i++)
+            own[i] = dup(STDERR_FILENO);
+        ops->abandon(poller);
+        for (int i = 0; i < 8; i++)
+            intact &= fcntl(own[i], F_GETFD) >= 0;
+        _exit(intact ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 START_TEST(the_table_is_complete)
 {
     ck_assert_ptr_nonnull(ops->name);
@@ -78,5 +100,6 @@ void add_whole(TCase *tc)
     tcase_add_test(
         tc, the_descriptor_is_readable_when_there_is_something_to_report);
     tcase_add_test(tc, abandoning_in_a_child_leaves_the_parents_registrations);
+    tcase_add_test(tc, abandoning_closes_nobody_elses_descriptor);
     tcase_add_test(tc, the_table_is_complete);
 }

@@ -441,8 +441,7 @@ static int leave(int fd)
 
 /* ThreadSanitizer's own, where there is one. */
 int __interceptor_close(int fd) __attribute__((weak));
-int __interceptor_dup2(int from, int to) __attribute__((weak));
-int __interceptor_dup3(int from, int to, int flags) __attribute__((weak));
+int __interceptor_dup3(int fd, int fd2, int flags) __attribute__((weak));
 
 int shim_close(int fd)
 {
@@ -458,20 +457,20 @@ int close(int fd)
     return leave(fd) ? 0 : shim_close(fd);
 }
 
-int dup3(int from, int to, int flags)
+int dup3(int fd, int fd2, int flags)
 {
-    if (from != to && fcntl(from, F_GETFD) >= 0)
-        (void)leave(to);
+    if (fd != fd2 && fcntl(fd, F_GETFD) >= 0)
+        (void)leave(fd2);
     if (__interceptor_dup3)
-        return __interceptor_dup3(from, to, flags);
-    return (int)syscall(SYS_dup3, from, to, flags);
+        return __interceptor_dup3(fd, fd2, flags);
+    return (int)syscall(SYS_dup3, fd, fd2, flags);
 }
 
-int dup2(int from, int to)
+int dup2(int fd, int fd2)
 {
-    if (from == to)
-        return fcntl(from, F_GETFD) < 0 ? -1 : to;
-    return dup3(from, to, 0);
+    if (fd == fd2)
+        return fcntl(fd, F_GETFD) < 0 ? -1 : fd2;
+    return dup3(fd, fd2, 0);
 }
 
 /* ---- fork ---------------------------------------------------------------- */
