@@ -16,11 +16,26 @@ static CO_NOINLINE int interrupted(const struct co__here *here,
 {
     const struct co__poller_ops *ops = here->loop->poller_ops;
 
-    if (!command->over)
-        ops->cancel(here->loop->poller, command);
+    ops->cancel(here->loop->poller, command);
     while (!command->over)
         co__park_shielded(here->loop, here->task, reason);
     return command->result == -ECANCELED ? error : command->result;
+}
+
+int co__command_wait(const struct co__here *here, struct co__command *command,
+                     enum co__wait_reason reason)
+{
+    struct co_task *task = here->task;
+    int r = co__park(here->loop, task, reason);
+
+    while (CO_UNLIKELY(!command->over)) {
+        if (r == 0 && task->chain.due <= here->loop->now)
+            r = co__chain_error(&task->chain, here->loop->now);
+        if (r < 0)
+            return interrupted(here, command, reason, r);
+        r = co__park(here->loop, task, reason);
+    }
+    return r < 0 && command->result == -ECANCELED ? r : command->result;
 }
 
 int co__command_run(const struct co__here *here, struct co__command *command,
@@ -37,11 +52,7 @@ int co__command_run(const struct co__here *here, struct co__command *command,
     if (r < 0)
         return r;
     loop->external++;
-    r = co__park(loop, here->task, reason);
-    if (CO_UNLIKELY(!command->over))
-        r = interrupted(here, command, reason, r);
-    else
-        r = command->result;
+    r = co__command_wait(here, command, reason);
     loop->external--;
     return r;
 }

@@ -101,4 +101,9 @@ CO_INLINE int co__commands(const struct co_loop *loop)
 int co__command_run(const struct co__here *here, struct co__command *command,
                     enum co__wait_reason reason);
 
+/* The second half of it, for a command of the caller's making: it has been
+ * submitted, and its `done` sets result and wakes the task. */
+int co__command_wait(const struct co__here *here, struct co__command *command,
+                     enum co__wait_reason reason);
+
 #endif

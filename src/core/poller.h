@@ -38,6 +38,7 @@ struct co_loop;
 #define CO__POLL_HUP   0x08u
 #define CO__POLL_ERR   0x10u
 #define CO__POLL_PRI   0x20u /* urgent data, or maybe: not every kernel says */
+#define CO__POLL_SURE  0x40u /* of arm: it is sure that it can be waited for */
 
 struct co__poller; /* one a loop; the backend's own */
 

@@ -107,7 +107,7 @@ CO_NOINLINE ssize_t co__io_block(struct co__op *op)
     ssize_t n = co__block_enter();
 
     while (n >= 0) {
-        n = op->attempt(op, 0);
+        n = op->kind->attempt(op, 0);
         if (n != -EAGAIN || op->mode & CO__OP_NOWAIT)
             break;
         if (op->mode & CO__OP_BACKOFF ||

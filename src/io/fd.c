@@ -18,6 +18,7 @@
  */
 #include <coppice/fd.h>
 
+#include "core/command.h"
 #include "io/io.h"
 #include "io/sys.h"
 
@@ -35,8 +36,11 @@ struct rw_op {
     struct co__op op; /* first: what the mechanism knows */
     void *data;
     size_t len;
-    const struct iovec *iov;
-    int iov_count;
+};
+
+struct rwv_op {
+    struct co__op op; /* first */
+    struct msghdr message;
 };
 
 /* ---- descriptors that are neither ours nor sockets ----------------------- */
@@ -228,36 +232,36 @@ CO_INLINE ssize_t try_write(struct co__op *op, unsigned care)
 
 static ssize_t try_readv(struct co__op *op, unsigned care)
 {
-    struct rw_op *rw = (struct rw_op *)op;
-    struct msghdr message = {.msg_iov = (struct iovec *)rw->iov,
-                             .msg_iovlen = (size_t)rw->iov_count};
+    struct rwv_op *rw = (struct rwv_op *)op;
+    const struct iovec *iov = rw->message.msg_iov;
+    int count = (int)rw->message.msg_iovlen;
     ssize_t n;
 
     if (care & CO__FD_OWN && !(care & CO__FD_SOCKET))
-        return plain_readv(op->fd, rw->iov, rw->iov_count);
+        return plain_readv(op->fd, iov, count);
     do
-        n = recvmsg(op->fd, &message, MSG_DONTWAIT);
+        n = recvmsg(op->fd, &rw->message, MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n >= 0)
         return n;
     if (errno != ENOTSOCK)
         return -errno;
-    return foreign_readv(op->fd, rw->iov, rw->iov_count);
+    return foreign_readv(op->fd, iov, count);
 }
 
 static ssize_t try_writev(struct co__op *op, unsigned care)
 {
-    struct rw_op *rw = (struct rw_op *)op;
-    struct msghdr message = {.msg_iov = (struct iovec *)rw->iov,
-                             .msg_iovlen = (size_t)rw->iov_count};
+    struct rwv_op *rw = (struct rwv_op *)op;
+    const struct iovec *iov = rw->message.msg_iov;
+    int count = (int)rw->message.msg_iovlen;
     int restore;
     ssize_t n;
 
     if (care & CO__FD_OWN && !(care & CO__FD_SOCKET))
-        return plain_writev(op->fd, rw->iov, rw->iov_count);
+        return plain_writev(op->fd, iov, count);
     n = restore = co__send_begin(op, care);
     while (restore >= 0) {
-        n = sendmsg(op->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        n = sendmsg(op->fd, &rw->message, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n >= 0 || errno != EINTR)
             break;
     }
@@ -266,8 +270,51 @@ static ssize_t try_writev(struct co__op *op, unsigned care)
         return n;
     if (errno != ENOTSOCK)
         return -errno;
-    return foreign_writev(op->fd, rw->iov, rw->iov_count);
+    return foreign_writev(op->fd, iov, count);
 }
+
+/* ---- as commands --------------------------------------------------------- */
+
+static void describe(const struct co__op *op, struct co__command *command)
+{
+    const struct rw_op *rw = (const struct rw_op *)op;
+
+    command->data = rw->data;
+    command->len = (uint32_t)rw->len;
+}
+
+static void describe_read(struct co__op *op, struct co__command *command)
+{
+    command->code = CO__DO_RECV;
+    describe(op, command);
+}
+
+static void describe_write(struct co__op *op, struct co__command *command)
+{
+    command->code = CO__DO_SEND;
+    command->options = MSG_NOSIGNAL;
+    describe(op, command);
+}
+
+static void describe_readv(struct co__op *op, struct co__command *command)
+{
+    command->code = CO__DO_RECVMSG;
+    command->data = &((struct rwv_op *)op)->message;
+    command->len = 1;
+}
+
+static void describe_writev(struct co__op *op, struct co__command *command)
+{
+    command->code = CO__DO_SENDMSG;
+    command->data = &((struct rwv_op *)op)->message;
+    command->len = 1;
+    command->options = MSG_NOSIGNAL;
+}
+
+static const struct co__op_kind kind_read = {try_read, describe_read},
+                                kind_write = {try_write, describe_write},
+                                kind_readv = {try_readv, describe_readv},
+                                kind_writev = {try_writev, describe_writev};
 
 /* ---- the calls ----------------------------------------------------------- */
 
@@ -291,7 +338,7 @@ ssize_t co_read(int fd, void *buffer, size_t len)
     if (CO_UNLIKELY(!buffer))
         return -EINVAL;
     rw.op.want = rw.len = len < CO__IO_MAX ? len : CO__IO_MAX;
-    return co__io(&rw.op, try_read, CO_READABLE);
+    return co__io(&rw.op, &kind_read, CO_READABLE);
 }
 
 ssize_t co_write(int fd, const void *data, size_t len)
@@ -301,7 +348,7 @@ ssize_t co_write(int fd, const void *data, size_t len)
     if (CO_UNLIKELY(len && !data))
         return -EINVAL;
     rw.op.want = rw.len = len < CO__IO_MAX ? len : CO__IO_MAX;
-    return co__io(&rw.op, try_write, CO_WRITABLE);
+    return co__io(&rw.op, &kind_write, CO_WRITABLE);
 }
 
 int co__io_vector_length(const struct iovec *iov, int count, size_t *total)
@@ -323,24 +370,28 @@ int co__io_vector_length(const struct iovec *iov, int count, size_t *total)
 
 ssize_t co_readv(int fd, const struct iovec *iov, int iov_count)
 {
-    struct rw_op rw = {.op = {.fd = fd}, .iov = iov, .iov_count = iov_count};
+    struct rwv_op rw = {.op = {.fd = fd},
+                        .message = {.msg_iov = (struct iovec *)iov,
+                                    .msg_iovlen = (size_t)iov_count}};
     int r = co__io_vector_length(iov, iov_count, &rw.op.want);
 
     if (r < 0)
         return r;
     if (!rw.op.want)
         return read_nothing(fd, NULL);
-    return co__io(&rw.op, try_readv, CO_READABLE);
+    return co__io(&rw.op, &kind_readv, CO_READABLE);
 }
 
 ssize_t co_writev(int fd, const struct iovec *iov, int iov_count)
 {
-    struct rw_op rw = {.op = {.fd = fd}, .iov = iov, .iov_count = iov_count};
+    struct rwv_op rw = {.op = {.fd = fd},
+                        .message = {.msg_iov = (struct iovec *)iov,
+                                    .msg_iovlen = (size_t)iov_count}};
     int r = co__io_vector_length(iov, iov_count, &rw.op.want);
 
     if (r < 0)
         return r;
-    return co__io(&rw.op, try_writev, CO_WRITABLE);
+    return co__io(&rw.op, &kind_writev, CO_WRITABLE);
 }
 
 int co_read_full(int fd, void *buffer, size_t len, size_t *done)

@@ -216,7 +216,8 @@ static void bind(struct co_loop *loop, struct co__fd_slot *slot,
     slot->sticky = 0;
     if (WORD_FLAGS(w) & CO__FD_OWN && (w & WORD_OWNER) == id) {
         slot->flags |= (uint16_t)WORD_FLAGS(w);
-        slot->ready = CO_READABLE | CO_WRITABLE;
+        if (!co__commands(loop) || !co__fd_commanded(slot))
+            slot->ready = CO_READABLE | CO_WRITABLE;
     }
 }
 
@@ -257,8 +258,22 @@ void co__fd_rebind(struct co_loop *loop, int fd, struct co__fd_slot *slot)
     co__fd_pass(slot, CO_WRITABLE);
 }
 
+/* The kernel lets go of what is under way; it may have been done by then. */
+static CO_COLD void forget_command(struct co_loop *loop,
+                                   struct co__fd_slot *slot, int direction)
+{
+    struct co__fd_command *first = CO_CONTAINER_OF(
+        co__fd_waiters(slot, direction)->head, struct co__fd_command, waiter);
+
+    loop->poller_ops->forget(loop->poller, &first->command);
+}
+
 void co__fd_drop(struct co_loop *loop, int fd, struct co__fd_slot *slot)
 {
+    if (CO_UNLIKELY(slot->flags & CO__FD_BUSY(CO_READABLE)))
+        forget_command(loop, slot, CO_READABLE);
+    if (CO_UNLIKELY(slot->flags & CO__FD_BUSY(CO_WRITABLE)))
+        forget_command(loop, slot, CO_WRITABLE);
     if (slot->flags & CO__FD_KNOWN)
         loop->poller_ops->unwatch(loop->poller, fd);
     slot->flags = 0;
@@ -284,6 +299,13 @@ void co__fd_pass(struct co__fd_slot *slot, int direction)
         co__wake(first->task, 0);
 }
 
+/* Whether somebody waits for the poller to report. */
+static int waits(struct co__fd_slot *slot, int direction)
+{
+    return co__fd_waiters(slot, direction)->head &&
+           !(slot->flags & CO__FD_BUSY(direction));
+}
+
 void co__fd_leave(struct co__fd_slot *slot, int fd, int direction,
                   struct co__waiter *waiter)
 {
@@ -291,10 +313,11 @@ void co__fd_leave(struct co__fd_slot *slot, int fd, int direction,
 
     co__waitlist_remove(waiter);
     co__fd_pass(slot, direction);
-    /* Others may close it, and mean it. */
+    /* Others may close it, and mean it. And what nobody waits for any more is
+     * not reported when it is no longer true. */
     if (CO_UNLIKELY(loop->poller_ops->holds_files) &&
-        (slot->flags & (CO__FD_OWN | CO__FD_KNOWN)) == CO__FD_KNOWN &&
-        !slot->waiters[0].head && !slot->waiters[1].head) {
+        (slot->flags & (CO__FD_WATCHED | CO__FD_KNOWN)) == CO__FD_KNOWN &&
+        !waits(slot, CO_READABLE) && !waits(slot, CO_WRITABLE)) {
         slot->flags &= (uint16_t)~CO__FD_KNOWN;
         loop->poller_ops->unwatch(loop->poller, fd);
     }
@@ -315,10 +338,12 @@ static int arm(struct co_loop *loop, struct co__fd_slot *slot, int fd,
     uint32_t mask = 0;
     int r;
 
-    if (directions & CO_READABLE || slot->waiters[0].head)
+    if (directions & CO_READABLE || waits(slot, CO_READABLE))
         mask |= CO__POLL_IN;
-    if (directions & CO_WRITABLE || slot->waiters[1].head)
+    if (directions & CO_WRITABLE || waits(slot, CO_WRITABLE))
         mask |= CO__POLL_OUT;
+    if (slot->flags & CO__FD_SOCKET)
+        mask |= CO__POLL_SURE;
     r = loop->poller_ops->arm(loop->poller, fd, slot->gen, mask);
     if (r == 0)
         slot->flags |= CO__FD_KNOWN;
@@ -332,7 +357,8 @@ int co__fd_await(struct co_loop *loop, struct co__fd_slot *slot, int fd,
 
     if (slot->flags & CO__FD_WATCHED)
         return 0;
-    if (slot->flags & CO__FD_OWN && loop->poller_ops->watch)
+    if (slot->flags & CO__FD_OWN && loop->poller_ops->watch &&
+        !(co__commands(loop) && co__fd_commanded(slot)))
         r = watch(loop, slot, fd);
     else
         r = arm(loop, slot, fd, directions);
@@ -346,7 +372,7 @@ static void rearm(struct co_loop *loop, struct co__fd_slot *slot, int fd)
         int direction = i ? CO_WRITABLE : CO_READABLE;
         struct co__waiter *first = slot->waiters[i].head;
 
-        if (!first || slot->ready & direction)
+        if (slot->ready & direction || !waits(slot, direction))
             continue;
         /* Failing that, the waiter finds out by itself. */
         if (loop->poller_ops->arm(loop->poller, fd, slot->gen,

@@ -9,6 +9,7 @@
 
 #include <coppice/fd.h>
 
+#include "core/command.h"
 #include "core/loop.h"
 #include "core/waitlist.h"
 
@@ -23,6 +24,9 @@
 #define CO__FD_KNOWN   0x20u /* the poller has, or may have, it registered */
 #define CO__FD_WATCHED 0x40u /* ...for all of its life: it is not armed */
 #define CO__FD_SEEKS   0x80u /* it was found to have offsets, see file.c */
+/* The first in line in this direction has a command under way. */
+#define CO__FD_BUSY(direction) ((direction) << 8)
+#define CO__FD_DRY             0x400u /* the last command has left nothing */
 
 /* Of `ready`: an event has said so, and nothing was tried since. */
 #define CO__FD_FRESH(directions) ((directions) << 2)
@@ -69,6 +73,20 @@ CO_INLINE int co__fd_current(const struct co__fd_slot *slot)
 
     return (uint32_t)(word >> 32) == slot->gen;
 }
+
+/* Whether calls are commands, if the backend carries them out. Such a slot is
+ * never watched, which would report what commands have dealt with. */
+CO_INLINE int co__fd_commanded(const struct co__fd_slot *slot)
+{
+    return (slot->flags & (CO__FD_OWN | CO__FD_SOCKET)) ==
+           (CO__FD_OWN | CO__FD_SOCKET);
+}
+
+/* Who stands in line with a command: on the waiting task's stack. */
+struct co__fd_command {
+    struct co__waiter waiter;
+    struct co__command command;
+};
 
 CO_INLINE struct co__waitlist *co__fd_waiters(struct co__fd_slot *slot,
                                               int direction)

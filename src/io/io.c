@@ -14,23 +14,11 @@
 #include "io/io.h"
 
 #include "base/clock.h"
+#include "core/command.h"
 #include "core/fdhook.h"
 
 #define PAUSE_FIRST (1 * CO_MS)
 #define PAUSE_MOST  (32 * CO_MS)
-
-static enum co__wait_reason reason_of(int direction)
-{
-    return direction == CO_WRITABLE ? CO__WAIT_FD_WRITE : CO__WAIT_FD_READ;
-}
-
-/* Another limit may have come while the task was awake. */
-static int limits(const struct co__here *here)
-{
-    if (here->task->chain.due > here->loop->now)
-        return 0;
-    return co__chain_error(&here->task->chain, here->loop->now);
-}
 
 /* Park until it is worth a try. The waiter is in line from here on. */
 static int wait_turn(const struct co__here *here, struct co__fd_slot *slot,
@@ -44,20 +32,20 @@ static int wait_turn(const struct co__here *here, struct co__fd_slot *slot,
         co__waitlist_push(co__fd_waiters(slot, op->direction), waiter,
                           here->task);
     } else {
-        r = limits(here);
+        r = co__io_limits(here);
         if (r < 0)
             return r;
     }
     here->task->wait_fd = op->fd;
     if (op->mode & CO__OP_BACKOFF) {
-        r = co__park_until(loop, here->task, reason_of(op->direction),
+        r = co__park_until(loop, here->task, co__io_reason(op->direction),
                            co__time_add(loop->now, *pause));
         *pause = *pause * 2 < PAUSE_MOST ? *pause * 2 : PAUSE_MOST;
     } else {
         r = co__fd_await(loop, slot, op->fd, op->direction);
         if (r < 0)
             return r;
-        r = co__park(loop, here->task, reason_of(op->direction));
+        r = co__park(loop, here->task, co__io_reason(op->direction));
     }
     if (r < 0)
         return r;
@@ -89,13 +77,17 @@ CO_NOINLINE ssize_t co__io_wait(const struct co__here *here, struct co__op *op)
 
     if (n < 0)
         return n;
+    if (CO_UNLIKELY(co__commands(here->loop)) && co__fd_commanded(slot) &&
+        op->kind->describe && !op->mode &&
+        !(here->task->flags & CO__FLAG_CALLBACK))
+        return co__io_command(here, slot, op);
     list = co__fd_waiters(slot, op->direction);
-    blind = !(slot->flags & CO__FD_OWN) || op->mode;
+    blind = !(slot->flags & CO__FD_OWN) || op->mode || co__commands(here->loop);
     for (;;) {
         int first = waiter.list ? list->head == &waiter : !list->head;
 
         if (first && (blind || slot->ready & op->direction)) {
-            n = op->attempt(op, slot->flags);
+            n = op->kind->attempt(op, slot->flags);
             co__io_tried(slot, op, op->direction, n);
             if (n != -EAGAIN)
                 break;
@@ -206,7 +198,7 @@ int co_wait_fd(int fd, int directions)
     if (n < 0)
         return n;
     while ((n = co__fd_wait_ready(here.loop, &wait)) == 0) {
-        n = limits(&here);
+        n = co__io_limits(&here);
         if (n == 0)
             n = co__fd_wait_link(here.loop, &wait, here.task);
         if (n < 0)

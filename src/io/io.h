@@ -34,8 +34,18 @@ enum co__op_mode {
 struct co__op;
 typedef ssize_t co__attempt_fn(struct co__op *op, unsigned care);
 
-struct co__op {
+/* The same as a command, where the backend carries commands out: fill in all
+ * but the descriptor. */
+struct co__command;
+typedef void co__describe_fn(struct co__op *op, struct co__command *command);
+
+struct co__op_kind {
     co__attempt_fn *attempt;
+    co__describe_fn *describe; /* NULL: it is always tried */
+};
+
+struct co__op {
+    const struct co__op_kind *kind;
     int fd;
     int direction; /* CO_READABLE or CO_WRITABLE */
     unsigned mode;
@@ -53,6 +63,25 @@ int co__io_vector_length(const struct iovec *iov, int count, size_t *total);
 
 /* Try and wait until done. Fills in for co__io where it is not that simple. */
 ssize_t co__io_wait(const struct co__here *here, struct co__op *op);
+
+/* The same on a loop whose backend carries commands out: have it done, in line
+ * with the others that use the socket. */
+ssize_t co__io_command(const struct co__here *here, struct co__fd_slot *slot,
+                       struct co__op *op);
+
+/* Another limit than those that a wait began with: 0, -ECANCELED, -ETIMEDOUT. */
+CO_INLINE int co__io_limits(const struct co__here *here)
+{
+    if (here->task->chain.due > here->loop->now)
+        return 0;
+    return co__chain_error(&here->task->chain, here->loop->now);
+}
+
+/* Why a task waits that waits for a descriptor. */
+CO_INLINE enum co__wait_reason co__io_reason(int direction)
+{
+    return direction == CO_WRITABLE ? CO__WAIT_FD_WRITE : CO__WAIT_FD_READ;
+}
 
 /* The same on a thread without a running loop: the thread waits. */
 ssize_t co__io_block(struct co__op *op);
@@ -100,11 +129,11 @@ CO_INLINE void co__io_tried(struct co__fd_slot *slot, const struct co__op *op,
 }
 
 /*
- * The whole operation. `attempt` and `direction` are constants of each call, so
- * that the try is inlined for the usual case: an own descriptor that is ready,
+ * The whole operation. `kind` and `direction` are constants of each call, so that
+ * the try is inlined for the usual case: an own descriptor that is ready,
  * and nobody in line. The rest of *op is filled in by the caller.
  */
-CO_INLINE ssize_t co__io(struct co__op *op, co__attempt_fn *attempt,
+CO_INLINE ssize_t co__io(struct co__op *op, const struct co__op_kind *kind,
                          int direction)
 {
     struct co__here here;
@@ -112,7 +141,7 @@ CO_INLINE ssize_t co__io(struct co__op *op, co__attempt_fn *attempt,
     ssize_t n;
     int r;
 
-    op->attempt = attempt;
+    op->kind = kind;
     op->direction = direction;
     if (!co__here(&here))
         return co__io_block(op);
@@ -123,7 +152,7 @@ CO_INLINE ssize_t co__io(struct co__op *op, co__attempt_fn *attempt,
     if (CO_LIKELY(slot && slot->flags & CO__FD_OWN && co__fd_current(slot) &&
                   slot->ready & direction &&
                   co__waitlist_empty(co__fd_waiters(slot, direction)))) {
-        n = attempt(op, slot->flags);
+        n = kind->attempt(op, slot->flags);
         co__io_tried(slot, op, direction, n);
         if (CO_LIKELY(n != -EAGAIN))
             return n;

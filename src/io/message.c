@@ -5,6 +5,7 @@
  */
 #include <coppice/socket.h>
 
+#include "core/command.h"
 #include "io/io.h"
 
 #include <limits.h>
@@ -143,6 +144,53 @@ static ssize_t try_sendmsg(struct co__op *op, unsigned care)
     return n < 0 ? -errno : n;
 }
 
+/* ---- as commands --------------------------------------------------------- */
+
+static void describe(struct msg_op *m, struct co__command *command)
+{
+    command->data = m->data;
+    command->len = (uint32_t)m->len;
+    command->options = (uint32_t)(m->flags & ~MSG_DONTWAIT);
+}
+
+static void describe_recv(struct co__op *op, struct co__command *command)
+{
+    command->code = CO__DO_RECV;
+    describe((struct msg_op *)op, command);
+}
+
+static void describe_send(struct co__op *op, struct co__command *command)
+{
+    command->code = CO__DO_SEND;
+    describe((struct msg_op *)op, command);
+}
+
+static void describe_message(struct msg_op *m, struct co__command *command)
+{
+    command->data = m->message;
+    command->len = 1;
+    command->options = (uint32_t)(m->flags & ~MSG_DONTWAIT);
+}
+
+static void describe_recvmsg(struct co__op *op, struct co__command *command)
+{
+    command->code = CO__DO_RECVMSG;
+    describe_message((struct msg_op *)op, command);
+}
+
+static void describe_sendmsg(struct co__op *op, struct co__command *command)
+{
+    command->code = CO__DO_SENDMSG;
+    describe_message((struct msg_op *)op, command);
+}
+
+static const struct co__op_kind kind_recv = {try_recv, describe_recv},
+                                kind_send = {try_send, describe_send},
+                                kind_recvfrom = {try_recvfrom, NULL},
+                                kind_sendto = {try_sendto, NULL},
+                                kind_recvmsg = {try_recvmsg, describe_recvmsg},
+                                kind_sendmsg = {try_sendmsg, describe_sendmsg};
+
 /* ---- the calls ----------------------------------------------------------- */
 
 ssize_t co_recv(int fd, void *buffer, size_t len, int flags)
@@ -153,7 +201,7 @@ ssize_t co_recv(int fd, void *buffer, size_t len, int flags)
     if (CO_UNLIKELY((len && !buffer) ||
                     apply_flags(&m, CO_READABLE, flags, m.len) < 0))
         return -EINVAL;
-    return co__io(&m.op, try_recv, CO_READABLE);
+    return co__io(&m.op, &kind_recv, CO_READABLE);
 }
 
 ssize_t co_send(int fd, const void *data, size_t len, int flags)
@@ -164,7 +212,7 @@ ssize_t co_send(int fd, const void *data, size_t len, int flags)
     if (CO_UNLIKELY((len && !data) ||
                     apply_flags(&m, CO_WRITABLE, flags, m.len) < 0))
         return -EINVAL;
-    return co__io(&m.op, try_send, CO_WRITABLE);
+    return co__io(&m.op, &kind_send, CO_WRITABLE);
 }
 
 ssize_t co_recvfrom(int fd, void *buffer, size_t len, int flags,
@@ -179,7 +227,7 @@ ssize_t co_recvfrom(int fd, void *buffer, size_t len, int flags,
     if ((len && !buffer) || (addr && !addr_len) ||
         apply_flags(&m, CO_READABLE, flags, m.len) < 0)
         return -EINVAL;
-    return co__io(&m.op, try_recvfrom, CO_READABLE);
+    return co__io(&m.op, &kind_recvfrom, CO_READABLE);
 }
 
 ssize_t co_sendto(int fd, const void *data, size_t len, int flags,
@@ -194,7 +242,7 @@ ssize_t co_sendto(int fd, const void *data, size_t len, int flags,
     if ((len && !data) || (addr_len && !addr) ||
         apply_flags(&m, CO_WRITABLE, flags, m.len) < 0)
         return -EINVAL;
-    return co__io(&m.op, try_sendto, CO_WRITABLE);
+    return co__io(&m.op, &kind_sendto, CO_WRITABLE);
 }
 
 /* The bytes that a message has room for; 0, or -EINVAL. What the kernel
@@ -229,7 +277,7 @@ ssize_t co_recvmsg(int fd, struct msghdr *message, int flags)
     if (message_length(message, &len) < 0 ||
         apply_flags(&m, CO_READABLE, flags, len) < 0)
         return -EINVAL;
-    return co__io(&m.op, try_recvmsg, CO_READABLE);
+    return co__io(&m.op, &kind_recvmsg, CO_READABLE);
 }
 
 ssize_t co_sendmsg(int fd, const struct msghdr *message, int flags)
@@ -241,5 +289,5 @@ ssize_t co_sendmsg(int fd, const struct msghdr *message, int flags)
         apply_flags(&m, CO_WRITABLE, flags, len) < 0)
         return -EINVAL;
     m.op.mode |= mode_towards(message->msg_name, message->msg_namelen);
-    return co__io(&m.op, try_sendmsg, CO_WRITABLE);
+    return co__io(&m.op, &kind_sendmsg, CO_WRITABLE);
 }

@@ -109,6 +109,8 @@ static ssize_t try_accept(struct co__op *op, unsigned care)
     return conn;
 }
 
+static const struct co__op_kind kind_accept = {try_accept, NULL};
+
 int co_accept(int fd, struct sockaddr *addr, socklen_t *addr_len)
 {
     struct sock_op s = {
@@ -118,7 +120,7 @@ int co_accept(int fd, struct sockaddr *addr, socklen_t *addr_len)
         return -EBADF;
     if (addr && !addr_len)
         return -EINVAL;
-    return (int)co__io(&s.op, try_accept, CO_READABLE);
+    return (int)co__io(&s.op, &kind_accept, CO_READABLE);
 }
 
 /* ---- connect ------------------------------------------------------------- */
@@ -175,6 +177,9 @@ static ssize_t try_connected(struct co__op *op, unsigned care)
     return connect_outcome((struct sock_op *)op);
 }
 
+static const struct co__op_kind kind_connect = {try_connect, NULL},
+                                kind_connected = {try_connected, NULL};
+
 int co_connect(int fd, const struct sockaddr *addr, socklen_t addr_len)
 {
     struct sock_op s = {.op = {.fd = fd, .mode = CO__OP_BACKOFF},
@@ -194,7 +199,7 @@ int co_connect(int fd, const struct sockaddr *addr, socklen_t addr_len)
     /* Only a unix socket says -EAGAIN for "later", when the listener's backlog
      * is full; nothing tells when it no longer is. */
     if (addr->sa_family == AF_UNIX) {
-        r = co__io(&s.op, try_connect, CO_WRITABLE);
+        r = co__io(&s.op, &kind_connect, CO_WRITABLE);
     } else {
         r = co__io_enter();
         if (r == 0)
@@ -206,5 +211,5 @@ int co_connect(int fd, const struct sockaddr *addr, socklen_t addr_len)
     if (r != -EINPROGRESS)
         return (int)r;
     s.op.mode = 0;
-    return (int)co__io(&s.op, try_connected, CO_WRITABLE);
+    return (int)co__io(&s.op, &kind_connected, CO_WRITABLE);
 }

@@ -336,10 +336,10 @@ static int poll_remove(struct co__poller *poller, int fd,
 }
 
 static int add(struct co__poller *poller, int fd, uint32_t gen, unsigned events,
-               int once)
+               int once, int sure)
 {
     struct co__uring_watch *watch = find(poller, fd);
-    int r = check(poller, fd);
+    int r = sure ? 0 : check(poller, fd);
 
     if (r < 0)
         return r;
@@ -361,7 +361,7 @@ static int add(struct co__poller *poller, int fd, uint32_t gen, unsigned events,
 
 static int uring_watch(struct co__poller *poller, int fd, uint32_t gen)
 {
-    return add(poller, fd, gen, WATCHED, 0);
+    return add(poller, fd, gen, WATCHED, 0, 0);
 }
 
 static int uring_arm(struct co__poller *poller, int fd, uint32_t gen,
@@ -370,7 +370,7 @@ static int uring_arm(struct co__poller *poller, int fd, uint32_t gen,
     return add(poller, fd, gen,
                (mask & CO__POLL_IN ? POLLIN | POLLRDHUP : 0u) |
                    (mask & CO__POLL_OUT ? POLLOUT : 0u),
-               1);
+               1, mask & CO__POLL_SURE);
 }
 
 static void uring_unwatch(struct co__poller *poller, int fd)

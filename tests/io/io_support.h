@@ -181,6 +181,17 @@ static inline void start_readers(struct call *readers, int count, int fd,
     }
 }
 
+/* Whether calls on it are commands (core/command.h): these happen when the
+ * kernel can carry them out, and not when their task runs. */
+static inline int is_commanded(int fd)
+{
+    struct co_loop *loop = co_loop_running();
+    struct co__fd_slot *slot;
+
+    ck_assert_int_eq(co__fd_slot(loop, fd, &slot), 0);
+    return co__commands(loop) && co__fd_commanded(slot);
+}
+
 /* Collect events and timers without running anybody. */
 static inline void collect_events(void)
 {

