@@ -38,6 +38,7 @@
 #include <coppice/sem.h>
 #include <coppice/socket.h>
 #include <coppice/stack.h>
+#include <coppice/stream.h>
 #include <coppice/task.h>
 #include <coppice/threadpool.h>
 #include <coppice/waitgroup.h>

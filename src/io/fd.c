@@ -351,21 +351,41 @@ ssize_t co_write(int fd, const void *data, size_t len)
     return co__io(&rw.op, &kind_write, CO_WRITABLE);
 }
 
-int co__io_vector_length(const struct iovec *iov, int count, size_t *total)
+ssize_t co__fd_try_read(int fd, void *buffer, size_t len)
 {
-    size_t sum = 0;
+    struct rw_op rw = {.op = {.attempt = try_read,
+                              .fd = fd,
+                              .direction = CO_READABLE,
+                              .mode = CO__OP_NOWAIT},
+                       .data = buffer};
+    struct co__here here;
 
+    rw.op.want = rw.len = len < CO__IO_MAX ? len : CO__IO_MAX;
+    return co__here(&here) ? co__io_wait(&here, &rw.op) : co__io_block(&rw.op);
+}
+
+int co__io_vector_sum(const struct iovec *iov, int count, size_t *sum)
+{
+    *sum = 0;
     if (count < 0 || count > IOV_MAX || (count && !iov))
         return -EINVAL;
     for (int i = 0; i < count; i++) {
         if (iov[i].iov_len && !iov[i].iov_base)
             return -EINVAL;
-        if (__builtin_add_overflow(sum, iov[i].iov_len, &sum) ||
-            sum > SSIZE_MAX)
+        if (__builtin_add_overflow(*sum, iov[i].iov_len, sum) ||
+            *sum > SSIZE_MAX)
             return -EINVAL;
     }
-    *total = sum < CO__IO_MAX ? sum : CO__IO_MAX;
     return 0;
+}
+
+int co__io_vector_length(const struct iovec *iov, int count, size_t *total)
+{
+    int r = co__io_vector_sum(iov, count, total);
+
+    if (r == 0 && *total > CO__IO_MAX)
+        *total = CO__IO_MAX;
+    return r;
 }
 
 ssize_t co_readv(int fd, const struct iovec *iov, int iov_count)

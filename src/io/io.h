@@ -58,7 +58,8 @@ struct co__op {
 /* What every call checks on entry: 0, or -ECANCELED, -ETIMEDOUT. */
 int co__io_enter(void);
 
-/* The bytes of a vector, at most CO__IO_MAX: 0, or -EINVAL. */
+/* The bytes of a vector: 0, or -EINVAL. And the same, at most CO__IO_MAX. */
+int co__io_vector_sum(const struct iovec *iov, int count, size_t *sum);
 int co__io_vector_length(const struct iovec *iov, int count, size_t *total);
 
 /* Try and wait until done. Fills in for co__io where it is not that simple. */
@@ -88,6 +89,10 @@ ssize_t co__io_block(struct co__op *op);
 
 /* As co__io_enter, outside a task. */
 int co__block_enter(void);
+
+/* co_read past the checks on entry, and without waiting: -EAGAIN. For who has
+ * waited, and was woken before a cancel came. */
+ssize_t co__fd_try_read(int fd, void *buffer, size_t len);
 
 /* Wait until a descriptor is ready. Returns the directions, or a negative
  * errno. */

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io/stream.h - what is inside a stream, for the files that make it: stream.c
+ * (its life), streamread.c, streamwrite.c.
+ *
+ * What is behind a stream is one const table. A descriptor is the one in
+ * stream.c; it suspends as co_read and co_writev do.
+ *
+ * A stream is freed when the last of those that use it has left: who made it,
+ * and every call under way. So a call may find after each wait that the stream
+ * was closed, and its memory is still there.
+ */
+#ifndef CO_IO_STREAM_H
+#define CO_IO_STREAM_H
+
+#include <coppice/mutex.h>
+#include <coppice/stream.h>
+
+#include "base/compiler.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct co__stream_ops {
+    /* Wait without a buffer until there may be something to read: 0, or an
+     * error; and then read without waiting, -EAGAIN if there is nothing. NULL:
+     * read needs the buffer first. */
+    int (*wait)(struct co_stream *stream);
+    ssize_t (*try_read)(struct co_stream *stream, void *buffer, size_t len);
+    /* As co_read and co_writev. */
+    ssize_t (*read)(struct co_stream *stream, void *buffer, size_t len);
+    ssize_t (*writev)(struct co_stream *stream, const struct iovec *iov,
+                      int iov_count);
+    int (*write_eof)(struct co_stream *stream);
+    /* Never suspends; wakes who waits, with -EBADF. */
+    int (*close)(struct co_stream *stream);
+    void (*abort)(struct co_stream *stream);
+};
+
+struct co_stream {
+    const struct co__stream_ops *ops;
+    int fd;
+    unsigned users; /* who made it, unless closed, and calls under way */
+    int closed;
+    co_mutex reading; /* of a call that reads, over its waits */
+    co_mutex writing; /* likewise; also of `out` */
+
+    /* Read and not asked for yet: `count` bytes from `head` on. */
+    char *in; /* `in_room` bytes; NULL, when nobody needs it */
+    size_t in_head, in_count, in_room, in_max;
+    int in_full; /* the last read had no room for more */
+
+    /* Written and not handed on yet, likewise. */
+    char *out; /* `out_max` bytes, or NULL */
+    size_t out_head, out_count, out_max;
+};
+
+/* Use a stream in a call that reads, or writes: 0, or an error. And leave it:
+ * returns the result that is passed. */
+int co__stream_enter(struct co_stream *stream, co_mutex *side);
+ssize_t co__stream_leave(struct co_stream *stream, co_mutex *side,
+                         ssize_t result);
+
+/* Hand on what is buffered; `writing` is locked. 0, or an error. */
+int co__stream_flush(struct co_stream *stream);
+
+/* What the limits of the caller make a call fail with. */
+CO_INLINE int co__is_limit(ssize_t error)
+{
+    return error == -ECANCELED || error == -ETIMEDOUT;
+}
+
+#endif
