@@ -24,7 +24,7 @@ void co__watches_init(struct co__watches *watches);
 void co__watches_close(struct co__watches *watches);
 
 /* See that there is a descriptor: 1 if it has just been made and is to be
- * waited for from now on, in levels; 0; -EMFILE, -ENFILE, -ENOMEM. */
+ * waited for from now on, in levels or edges; 0; -EMFILE, -ENFILE, -ENOMEM. */
 int co__watches_open(struct co__watches *watches);
 
 /* As in the contract (core/poller.h); after co__watches_open. */
@@ -34,7 +34,7 @@ int co__watches_signal(struct co__watches *watches,
                        struct co__poll_watch *watch, int signo);
 void co__watches_end(struct co__watches *watches, struct co__poll_watch *watch);
 
-/* Fire what has something to tell. Returns how many that were. */
+/* Fire all that has something to tell. Returns how many that were. */
 int co__watches_fire(struct co__watches *watches);
 
 #endif

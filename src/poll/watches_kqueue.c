@@ -12,6 +12,7 @@
 
 #include "poll/kqchanges.h"
 #include "poll/pending.h"
+#include "poll/watchlist.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,46 +50,10 @@ int co__watches_open(struct co__watches *watches)
     return r;
 }
 
-static void link_in(struct co__poll_watch **head, struct co__poll_watch *watch,
-                    int id, int kind)
-{
-    watch->id = id;
-    watch->fd = kind;
-    watch->next = *head;
-    watch->link = head;
-    if (watch->next)
-        watch->next->link = &watch->next;
-    *head = watch;
-}
-
-static void unlink_from_list(struct co__poll_watch *watch)
-{
-    *watch->link = watch->next;
-    if (watch->next)
-        watch->next->link = watch->link;
-    watch->link = NULL;
-}
-
-static int is_watched(const struct co__poll_watch *list, int id)
-{
-    while (list && list->id != id)
-        list = list->next;
-    return list != NULL;
-}
-
-static void end_all(struct co__poll_watch **head)
-{
-    struct co__poll_watch *watch = *head;
-
-    *head = NULL;
-    for (; watch; watch = watch->next)
-        watch->link = NULL;
-}
-
 void co__watches_leave(struct co__watches *watches)
 {
-    end_all(&watches->processes);
-    end_all(&watches->of_signals);
+    co__watchlist_end_all(&watches->processes);
+    co__watchlist_end_all(&watches->of_signals);
     watches->fd = -1;
 }
 
@@ -118,9 +83,9 @@ void co__watches_end(struct co__watches *watches, struct co__poll_watch *watch)
 
     if (!watch->link)
         return;
-    unlink_from_list(watch);
-    if (is_watched(of_process ? watches->processes : watches->of_signals,
-                   watch->id))
+    co__watchlist_remove(watch);
+    if (co__watchlist_has(of_process ? watches->processes : watches->of_signals,
+                          watch->id))
         return;
     co__kq_change(&changes, (uintptr_t)watch->id, filter, EV_DELETE, 0, 0);
     co__kq_unecho(&changes, (uintptr_t)watch->id, filter);
@@ -146,12 +111,12 @@ int co__watches_process(struct co__watches *watches,
 
     if (pid < 1)
         return -EINVAL;
-    if (!is_watched(watches->processes, pid))
+    if (!co__watchlist_has(watches->processes, pid))
         r = add(watches->fd, pid, EVFILT_PROC, EV_ONESHOT, NOTE_EXIT);
     if (r == -ESRCH && has_ended(pid))
         r = co__kq_echo(watches->fd, (uintptr_t)pid, EVFILT_PROC, 0);
     if (r == 0)
-        link_in(&watches->processes, watch, pid, OF_PROCESS);
+        co__watchlist_add(&watches->processes, watch, pid, OF_PROCESS);
     return r;
 }
 
@@ -164,7 +129,7 @@ static int fire_process(struct co__watches *watches, int pid)
         next = watch->next;
         if (watch->id != pid)
             continue;
-        unlink_from_list(watch);
+        co__watchlist_remove(watch);
         watch->fire(watch);
         fired++;
     }
@@ -183,11 +148,11 @@ int co__watches_signal(struct co__watches *watches,
     if (signo == SIGKILL || signo == SIGSTOP ||
         sigismember(&pending, signo) != 0)
         return -EINVAL;
-    if (!is_watched(watches->of_signals, signo))
+    if (!co__watchlist_has(watches->of_signals, signo))
         r = add(watches->fd, signo, EVFILT_SIGNAL, 0, 0);
     if (r < 0)
         return r;
-    link_in(&watches->of_signals, watch, signo, OF_SIGNAL);
+    co__watchlist_add(&watches->of_signals, watch, signo, OF_SIGNAL);
     /* What was sent before the filter began is not told of. */
     if (sigpending(&pending) == 0 && sigismember(&pending, signo) == 1)
         r = co__kq_echo(watches->fd, (uintptr_t)signo, EVFILT_SIGNAL, 0);

@@ -11,6 +11,8 @@
  */
 #include "poll/watches.h"
 
+#include "poll/watchlist.h"
+
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -33,23 +35,6 @@ int co__watches_open(struct co__watches *watches)
     return watches->fd < 0 ? -errno : 1;
 }
 
-static void link_in(struct co__poll_watch **head, struct co__poll_watch *watch)
-{
-    watch->next = *head;
-    watch->link = head;
-    if (watch->next)
-        watch->next->link = &watch->next;
-    *head = watch;
-}
-
-static void unlink_from_list(struct co__poll_watch *watch)
-{
-    *watch->link = watch->next;
-    if (watch->next)
-        watch->next->link = watch->link;
-    watch->link = NULL;
-}
-
 static void end_process(struct co__watches *watches,
                         struct co__poll_watch *watch)
 {
@@ -58,20 +43,18 @@ static void end_process(struct co__watches *watches,
     /* Not left to the close: a forked child may have the pidfd, too. */
     epoll_ctl(watches->fd, EPOLL_CTL_DEL, watch->fd, &unused);
     close(watch->fd);
-    unlink_from_list(watch);
+    co__watchlist_remove(watch);
 }
 
 void co__watches_close(struct co__watches *watches)
 {
-    struct co__poll_watch *watch;
+    const struct co__poll_watch *watch = watches->processes;
 
     /* The set may be shared with a parent's, which is left as it is. */
-    while ((watch = watches->processes)) {
+    for (; watch; watch = watch->next)
         close(watch->fd);
-        unlink_from_list(watch);
-    }
-    while (watches->of_signals)
-        unlink_from_list(watches->of_signals);
+    co__watchlist_end_all(&watches->processes);
+    co__watchlist_end_all(&watches->of_signals);
     if (watches->signal_fd >= 0)
         close(watches->signal_fd);
     if (watches->fd >= 0)
@@ -91,33 +74,23 @@ static int add(struct co__watches *watches, int fd,
 int co__watches_process(struct co__watches *watches,
                         struct co__poll_watch *watch, pid_t pid)
 {
-    int r;
+    int fd, r;
 
     if (pid < 1)
         return -EINVAL;
-    watch->id = pid;
-    watch->fd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (watch->fd < 0)
+    fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0)
         return -errno;
-    r = add(watches, watch->fd, watch);
+    r = add(watches, fd, watch);
     if (r < 0) {
-        close(watch->fd);
+        close(fd);
         return r;
     }
-    link_in(&watches->processes, watch);
+    co__watchlist_add(&watches->processes, watch, pid, fd);
     return 0;
 }
 
 /* ---- signals ------------------------------------------------------------- */
-
-static int is_watched(const struct co__watches *watches, int signo)
-{
-    const struct co__poll_watch *watch = watches->of_signals;
-
-    while (watch && watch->id != signo)
-        watch = watch->next;
-    return watch != NULL;
-}
 
 /* Have the signalfd read `signals`; the first time, make it. */
 static int read_signals(struct co__watches *watches, const sigset_t *signals)
@@ -152,9 +125,7 @@ int co__watches_signal(struct co__watches *watches,
     r = read_signals(watches, &signals);
     if (r < 0)
         return r;
-    watch->id = signo;
-    watch->fd = -1;
-    link_in(&watches->of_signals, watch);
+    co__watchlist_add(&watches->of_signals, watch, signo, -1);
     return 0;
 }
 
@@ -203,8 +174,8 @@ void co__watches_end(struct co__watches *watches, struct co__poll_watch *watch)
         end_process(watches, watch);
         return;
     }
-    unlink_from_list(watch);
-    if (is_watched(watches, watch->id))
+    co__watchlist_remove(watch);
+    if (co__watchlist_has(watches->of_signals, watch->id))
         return;
     signals = watches->signals;
     sigdelset(&signals, watch->id);
