@@ -353,7 +353,7 @@ ssize_t co_write(int fd, const void *data, size_t len)
 
 ssize_t co__fd_try_read(int fd, void *buffer, size_t len)
 {
-    struct rw_op rw = {.op = {.attempt = try_read,
+    struct rw_op rw = {.op = {.kind = &kind_read,
                               .fd = fd,
                               .direction = CO_READABLE,
                               .mode = CO__OP_NOWAIT},
