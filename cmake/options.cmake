@@ -45,3 +45,9 @@ if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES AND _top)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
 endif()
 unset(_top)
+
+# Nothing of what is built can be run here: there are other tests.
+set(COPPICE_FOREIGN OFF)
+if(APPLE AND CMAKE_CROSSCOMPILING)
+  set(COPPICE_FOREIGN ON)
+endif()

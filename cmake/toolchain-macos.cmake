@@ -35,6 +35,7 @@ foreach(_language C CXX)
   set(CMAKE_${_language}_ABI_COMPILED TRUE)
   set(CMAKE_${_language}_SIZEOF_DATA_PTR 8)
 endforeach()
+set(CMAKE_CXX_COMPILER_WORKS TRUE) # headers alone are compiled as C++
 
 # Zig is its own archiver, too, which makes the index at once.
 set(CMAKE_AR "${COPPICE_ZIG}")

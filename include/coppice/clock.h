@@ -8,9 +8,9 @@
 CO_BEGIN_DECLS
 
 /*
- * The time now, in nanoseconds of CLOCK_MONOTONIC (clock_gettime(2)); read
- * afresh at every call. Deadlines of co_sleep_until and co_deadline are points
- * on this clock.
+ * The time now, in nanoseconds of CLOCK_MONOTONIC (clock_gettime(2); macOS:
+ * CLOCK_UPTIME_RAW); read afresh at every call. Deadlines of co_sleep_until and
+ * co_deadline are points on this clock.
  *
  * Suspends: never. Thread-safe: yes.
  */

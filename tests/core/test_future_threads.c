@@ -68,7 +68,7 @@ static void worker_stop(struct worker *worker)
     end(worker->thread);
 }
 
-struct wait {
+struct waiting {
     co_future *future;
     co_time timeout; /* 0: none */
     int result;
@@ -77,7 +77,7 @@ struct wait {
 
 static int run_wait(void *arg)
 {
-    struct wait *wait = arg;
+    struct waiting *wait = arg;
 
     if (!wait->timeout)
         return wait->result = co_wait(wait->future, &wait->value);
@@ -106,7 +106,7 @@ static void *resolve_in_thread(void *future)
 START_TEST(thread_waits_for_what_another_resolves)
 {
     for (int i = 0; i < co_test_scale(200, 50); i++) {
-        struct wait wait = {.future = make()};
+        struct waiting wait = {.future = make()};
         pthread_t waiter = start(wait_in_thread, &wait);
 
         if (i & 1)
@@ -158,7 +158,7 @@ END_TEST
 
 START_TEST(thread_waits_no_longer_than_its_scope)
 {
-    struct wait wait = {.future = make(), .timeout = 5 * CO_MS};
+    struct waiting wait = {.future = make(), .timeout = 5 * CO_MS};
     co_scope scope = {0};
     co_time begun = co_now();
 
@@ -181,12 +181,12 @@ END_TEST
 
 START_TEST(any_number_of_threads_can_wait)
 {
-    struct wait wait[8];
+    struct waiting wait[8];
     pthread_t thread[8];
     co_future *future = make();
 
     for (int i = 0; i < 8; i++) {
-        wait[i] = (struct wait){.future = co_future_ref(future)};
+        wait[i] = (struct waiting){.future = co_future_ref(future)};
         thread[i] = start(wait_in_thread, &wait[i]);
     }
     ck_assert_int_eq(co_future_fail(future, -EIO), 0);
@@ -294,7 +294,7 @@ END_TEST
 CO_TASK_TEST(task_waits_for_what_a_thread_resolves)
 {
     for (int i = 0; i < co_test_scale(200, 50); i++) {
-        struct wait wait = {.future = make()};
+        struct waiting wait = {.future = make()};
         pthread_t thread = start(resolve_in_thread, wait.future);
 
         ck_assert_int_eq(run_wait(&wait), 7);
@@ -308,7 +308,7 @@ static struct co_test_log events;
 
 static int wait_and_log(void *arg)
 {
-    struct wait *wait = arg;
+    struct waiting *wait = arg;
     int r = co_wait(wait->future, NULL);
 
     co_test_log_add(&events, (char)('a' + wait->result));
@@ -319,12 +319,12 @@ CO_TASK_TEST(waiting_tasks_are_woken_in_the_order_they_came)
 {
     for (int threaded = 0; threaded < 2; threaded++) {
         co_future *future = make();
-        struct wait wait[10];
+        struct waiting wait[10];
         co_task *task[10];
 
         events = (struct co_test_log){.length = 0};
         for (int i = 0; i < 10; i++) {
-            wait[i] = (struct wait){.future = future, .result = i};
+            wait[i] = (struct waiting){.future = future, .result = i};
             task[i] = co_test_spawn(wait_and_log, &wait[i]);
         }
         co_test_yield();
@@ -342,7 +342,7 @@ CO_TASK_TEST(waiting_tasks_are_woken_in_the_order_they_came)
 CO_TASK_TEST(result_and_cancel_in_both_orders)
 {
     for (int i = 0; i < 4; i++) {
-        struct wait wait = {.future = make()};
+        struct waiting wait = {.future = make()};
         co_task *task = co_test_spawn(run_wait, &wait);
         int cancel_first = i & 1, threaded = i & 2;
 
@@ -368,13 +368,13 @@ CO_TASK_TEST(result_and_cancel_in_both_orders)
 
 CO_TASK_TEST(wait_that_ends_early_leaves_the_future_pending)
 {
-    struct wait wait[3];
+    struct waiting wait[3];
     co_future *future = make();
     co_task *task[3];
 
     for (int i = 0; i < 3; i++) {
         wait[i] =
-            (struct wait){.future = future, .timeout = i == 1 ? CO_MS : 0};
+            (struct waiting){.future = future, .timeout = i == 1 ? CO_MS : 0};
         task[i] = co_test_spawn(run_wait, &wait[i]);
     }
     co_test_yield();
@@ -449,9 +449,9 @@ static int wait_at_random(void *arg)
     struct co_test_random random = {29};
 
     for (int i = 0; i < co_test_scale(5000, 500); i++) {
-        struct wait wait = {.future = make(),
-                            .timeout =
-                                1 + co_test_random_below(&random, 20000)};
+        struct waiting wait = {.future = make(),
+                               .timeout =
+                                   1 + co_test_random_below(&random, 20000)};
         co_future *old =
             atomic_exchange(&storm->next, co_future_ref(wait.future));
 
@@ -709,7 +709,7 @@ START_TEST(cancel_of_the_future_cancels_the_task)
     worker_start(&worker);
     for (int i = 0; i < 50; i++) {
         co_future *future = co_spawn_on(worker.loop, end_when_cancelled, NULL);
-        struct wait wait = {.future = future, .timeout = CO_MS};
+        struct waiting wait = {.future = future, .timeout = CO_MS};
 
         if (i % 10 == 9)
             ck_assert_int_eq(run_wait(&wait), -ETIMEDOUT);

@@ -609,7 +609,7 @@ CO_TASK_TEST(pending_cancel_tries_nothing)
  * A task waits to get, to put or to join, is woken, and is cancelled or runs
  * out of time, in the same turn, in either order.
  */
-enum wait {
+enum waiting {
     GET,
     PUT,
     JOIN
@@ -622,7 +622,7 @@ enum limit {
 static struct call first, second;
 static co_task *first_task, *second_task;
 
-static void wake(enum wait wait)
+static void wake(enum waiting wait)
 {
     if (wait == GET)
         put(first.queue, 7);
@@ -633,7 +633,7 @@ static void wake(enum wait wait)
 }
 
 /* Two tasks are to wait for the same. They have not run yet. */
-static void begin_two(enum wait wait, enum limit limit)
+static void begin_two(enum waiting wait, enum limit limit)
 {
     static const co_task_fn fns[] = {getter, putter, joiner};
     co_queue *queue = make_fifo(1);
@@ -650,7 +650,7 @@ static void begin_two(enum wait wait, enum limit limit)
     second_task = co_test_spawn(fns[wait], &second);
 }
 
-static void wake_comes_first(enum wait wait, enum limit limit)
+static void wake_comes_first(enum waiting wait, enum limit limit)
 {
     begin_two(wait, limit);
     co_test_yield();
@@ -677,7 +677,7 @@ static void wake_comes_first(enum wait wait, enum limit limit)
     co_queue_free(first.queue);
 }
 
-static void limit_comes_first(enum wait wait, enum limit limit)
+static void limit_comes_first(enum waiting wait, enum limit limit)
 {
     begin_two(wait, limit);
     if (limit == CANCEL) {
