@@ -107,12 +107,11 @@ static int has_ended(pid_t pid)
 int co__watches_process(struct co__watches *watches,
                         struct co__poll_watch *watch, pid_t pid)
 {
-    int r = 0;
+    int r;
 
     if (pid < 1)
         return -EINVAL;
-    if (!co__watchlist_has(watches->processes, pid))
-        r = add(watches->fd, pid, EVFILT_PROC, EV_ONESHOT, NOTE_EXIT);
+    r = add(watches->fd, pid, EVFILT_PROC, EV_ONESHOT, NOTE_EXIT);
     if (r == -ESRCH && has_ended(pid))
         r = co__kq_echo(watches->fd, (uintptr_t)pid, EVFILT_PROC, 0);
     if (r == 0)
@@ -142,14 +141,13 @@ int co__watches_signal(struct co__watches *watches,
                        struct co__poll_watch *watch, int signo)
 {
     sigset_t pending;
-    int r = 0;
+    int r;
 
     sigemptyset(&pending);
     if (signo == SIGKILL || signo == SIGSTOP ||
         sigismember(&pending, signo) != 0)
         return -EINVAL;
-    if (!co__watchlist_has(watches->of_signals, signo))
-        r = add(watches->fd, signo, EVFILT_SIGNAL, 0, 0);
+    r = add(watches->fd, signo, EVFILT_SIGNAL, 0, 0);
     if (r < 0)
         return r;
     co__watchlist_add(&watches->of_signals, watch, signo, OF_SIGNAL);

@@ -264,22 +264,36 @@ START_TEST(a_pipe_that_had_lost_its_readers_already_is_an_error_to_its_writer)
 }
 END_TEST
 
+static void reset(int fd)
+{
+    struct linger now = {.l_onoff = 1};
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    close(fd);
+}
+
 START_TEST(a_reset_wakes_both_directions)
 {
     const uint32_t both = CO_BOTH | CO__POLL_ERR;
-    struct linger now = {.l_onoff = 1};
-    int fds[2];
+    int fds[2], armed[2];
 
     tcp_make(fds);
     ck_assert_int_eq(await(fds[0], 1, CO_BOTH), 0);
     look();
     ck_assert_int_eq(await_more(fds[0], 1, CO__POLL_IN), 0);
-    setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-    close(fds[1]);
+    reset(fds[1]);
     ck_assert_int_ge(wait_for(5 * CO_SEC), 1);
     ck_assert_uint_eq(reports[fds[0]].mask & both, both);
     ops->unwatch(poller, fds[0]);
     close(fds[0]);
+
+    tcp_make(armed); /* for one direction, too */
+    ck_assert_int_eq(ops->arm(poller, armed[0], 1, CO__POLL_IN), 0);
+    reset(armed[1]);
+    ck_assert_int_eq(wait_for(5 * CO_SEC), 1);
+    ck_assert_uint_eq(reports[armed[0]].mask & both, both);
+    ops->unwatch(poller, armed[0]);
+    close(armed[0]);
 }
 END_TEST
 

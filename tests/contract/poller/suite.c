@@ -158,10 +158,13 @@ START_TEST(every_backend_of_the_build_is_a_test)
 
     for (const char *c = names; *c; c++)
         spaces += *c == ' ';
-    for (; co__pollers[count]; count++) {
-        snprintf(name, sizeof(name), " %s ", co__pollers[count]->name);
+    for (size_t i = 0; co__pollers[i]; i++) {
+        if (!co__pollers[i]->wait)
+            continue; /* it stands for what the build does without */
+        snprintf(name, sizeof(name), " %s ", co__pollers[i]->name);
         ck_assert_msg(strstr(names, name) != NULL, "%s is not in '%s'", name,
                       names);
+        count++;
     }
     ck_assert_uint_eq(spaces, count + 1);
     ck_assert(!co__pollers[0]->by_name); /* there is a default */

@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -246,7 +247,10 @@ static int backlog(int fd)
     struct tcp_info info;
     socklen_t size = sizeof(info);
 
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+    /* An emulator may tell less. */
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 ||
+        size <
+            sizeof(info.tcpi_unacked) + offsetof(struct tcp_info, tcpi_unacked))
         return 1;
     return (int)info.tcpi_unacked;
 }
