@@ -321,6 +321,8 @@ static int check(struct co__poller *poller, int fd)
     return 0;
 }
 
+/* Not IORING_OP_POLL_REMOVE: of a request that has just had an event the kernel
+ * says -EALREADY to that, and keeps it. */
 static int poll_remove(struct co__poller *poller, int fd,
                        struct co__uring_watch *watch)
 {
@@ -329,7 +331,7 @@ static int poll_remove(struct co__poller *poller, int fd,
     if (!sqe)
         return -ENOMEM;
     watch->events = 0;
-    io_uring_prep_poll_remove(sqe, token(fd, watch->serial));
+    io_uring_prep_cancel64(sqe, token(fd, watch->serial), 0);
     sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
     sqe->user_data = CO__URING_NOTHING;
     return 0;
