@@ -70,7 +70,7 @@ ssize_t co__io_wait(const struct co__here *here, struct co__op *op);
 ssize_t co__io_command(const struct co__here *here, struct co__fd_slot *slot,
                        struct co__op *op);
 
-/* Another limit than those that a wait began with: 0, -ECANCELED, -ETIMEDOUT. */
+/* Whether a limit has come since a wait began: 0, -ECANCELED, -ETIMEDOUT. */
 CO_INLINE int co__io_limits(const struct co__here *here)
 {
     if (here->task->chain.due > here->loop->now)
@@ -134,8 +134,8 @@ CO_INLINE void co__io_tried(struct co__fd_slot *slot, const struct co__op *op,
 }
 
 /*
- * The whole operation. `kind` and `direction` are constants of each call, so that
- * the try is inlined for the usual case: an own descriptor that is ready,
+ * The whole operation. `kind` and `direction` are constants of each call, so
+ * that the try is inlined for the usual case: an own descriptor that is ready,
  * and nobody in line. The rest of *op is filled in by the caller.
  */
 CO_INLINE ssize_t co__io(struct co__op *op, const struct co__op_kind *kind,
