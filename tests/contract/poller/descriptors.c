@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "suite.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -67,6 +68,27 @@ START_TEST(unwatch_is_harmless)
     pair_close(fds);
     ops->unwatch(poller, fds[0]);
     ck_assert_int_eq(look(), 0);
+}
+END_TEST
+
+/* An event that nobody has been told of yet holds nothing open. */
+START_TEST(a_descriptor_that_was_unwatched_is_closed_for_its_peer)
+{
+    char byte;
+    int fds[2];
+
+    for (int i = 0; i < 50; i++) {
+        pair_make(fds);
+        ck_assert_int_eq(await(fds[0], 1, CO_BOTH), 0);
+        ck_assert_int_eq(look(), 1);
+        put(fds[1]);
+        ops->unwatch(poller, fds[0]);
+        close(fds[0]);
+        ck_assert_int_le(recv(fds[1], &byte, 1, MSG_DONTWAIT), 0);
+        ck_assert_int_ne(errno, EAGAIN);
+        errno = 0;
+        close(fds[1]);
+    }
 }
 END_TEST
 
@@ -345,6 +367,7 @@ void add_descriptors(TCase *tc)
     tcase_add_test(tc, what_is_ready_already_is_reported);
     tcase_add_test(tc, what_cannot_be_waited_for_says_so);
     tcase_add_test(tc, unwatch_is_harmless);
+    tcase_add_test(tc, a_descriptor_that_was_unwatched_is_closed_for_its_peer);
     tcase_add_test(tc, the_generation_is_carried);
     tcase_add_test(tc, an_armed_descriptor_reports_once);
     tcase_add_test(tc, arming_again_replaces_the_mask);
