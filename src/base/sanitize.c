@@ -161,3 +161,29 @@ void co__slab_unroot(void *base, size_t bytes)
     if (__lsan_unregister_root_region)
         __lsan_unregister_root_region(base, bytes);
 }
+
+#if CO__TSAN
+
+static char unseen;
+
+void co__unseen_unmap(void)
+{
+    __tsan_release(&unseen);
+}
+
+void co__unseen_map(void)
+{
+    __tsan_acquire(&unseen);
+}
+
+#else
+
+void co__unseen_unmap(void)
+{
+}
+
+void co__unseen_map(void)
+{
+}
+
+#endif

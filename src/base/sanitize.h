@@ -59,6 +59,11 @@ void co__fiber_arrive(struct co__fiber *self);
  * be dead, red zones or another task's: nobody is to mind. */
 const uint64_t *co__stack_scan(const uint64_t *word, const uint64_t *end);
 
+/* Before memory is unmapped, and after some is mapped, by calls that TSan does
+ * not see: another thread's at the same address is then no race with it. */
+void co__unseen_unmap(void);
+void co__unseen_map(void);
+
 /* Memory that holds stacks: LSan looks for pointers there. Returns whether it
  * does, in which case guards have to be made by mprotect. */
 int co__slab_root(void *base, size_t bytes);

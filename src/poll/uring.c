@@ -28,6 +28,7 @@
 
 #include "base/alloc.h"
 #include "base/forks.h"
+#include "base/sanitize.h"
 #include "poll/epoll.h"
 #include "poll/pollers.h"
 
@@ -64,6 +65,13 @@ static CO_TLS char this_thread;
 
 /* ---- the ring ------------------------------------------------------------ */
 
+/* liburing's own system calls. */
+static void ring_unmake(struct io_uring *ring)
+{
+    co__unseen_unmap();
+    io_uring_queue_exit(ring);
+}
+
 static int ring_make(struct co__poller *poller)
 {
     struct io_uring_params params;
@@ -82,10 +90,11 @@ static int ring_make(struct co__poller *poller)
         return r;
     if (r < 0) /* unknown, forbidden by a filter, or by the administrator */
         return -ENOSYS;
+    co__unseen_map();
     poller->can = co__uring_commands(&poller->ring);
     if ((params.features & FEATURES_NEEDED) == FEATURES_NEEDED && poller->can)
         return 0;
-    io_uring_queue_exit(&poller->ring);
+    ring_unmake(&poller->ring);
     return -ENOSYS;
 }
 
@@ -151,7 +160,7 @@ static int ring_renew(struct co__poller *poller)
         co__wake_close(&wake);
         return r == -ENOSYS ? -ENOMEM : r;
     }
-    io_uring_queue_exit(&old);
+    ring_unmake(&old);
     co__wake_close(&poller->wake);
     poller->wake = wake;
     return 0;
@@ -245,7 +254,7 @@ free_poller:
 
 static void uring_abandon(struct co__poller *poller)
 {
-    io_uring_queue_exit(&poller->ring);
+    ring_unmake(&poller->ring);
     co__watches_close(&poller->watched);
     co__wake_close(&poller->wake);
     if (poller->has_outside)
@@ -395,9 +404,14 @@ static int see_watches(struct co__poller *poller)
 {
     int r = co__watches_open(&poller->watched);
 
-    return r <= 0 ? r
-                  : poll_add(poller, poller->watched.fd, POLLIN, 0,
-                             CO__URING_WATCHED);
+    if (r <= 0)
+        return r;
+    r = poll_add(poller, poller->watched.fd, POLLIN, 0, CO__URING_WATCHED);
+    if (r < 0) {
+        co__watches_close(&poller->watched);
+        co__watches_init(&poller->watched);
+    }
+    return r;
 }
 
 static int uring_watch_process(struct co__poller *poller,
