@@ -60,10 +60,14 @@
 #define co__signal_is_fault(info) ((info)->si_code > 0)
 #define co__signal_is_sent(info)  ((void)(info), 1)
 #else
+#define co__signal_is_fault(info) (!co__signal_is_sent(info))
+#if defined(__linux__)
+#define co__signal_is_sent(info) ((info)->si_code <= 0)
+#else /* SI_USER and its like are above 0 on the BSDs */
 #define co__signal_is_sent(info)                                               \
     ((info)->si_code <= 0 || (info)->si_code == SI_USER ||                     \
      (info)->si_code == SI_QUEUE)
-#define co__signal_is_fault(info) (!co__signal_is_sent(info))
+#endif
 #endif
 
 #endif

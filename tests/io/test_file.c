@@ -3,6 +3,7 @@
 #include "file_support.h"
 
 #include "base/alloc.h"
+#include "base/sanitize.h"
 
 #include <coppice/callback.h>
 #include <coppice/socket.h>
@@ -296,8 +297,10 @@ static void check_arguments(void)
     ck_assert_int_eq(co_file_stat(fd, NULL), -EINVAL);
     ck_assert_int_eq(co_file_truncate(fd, -1), -EINVAL);
 
-    ck_assert_int_eq(co_file_read_at(fd, (void *)16, 1, 0), -EFAULT);
-    ck_assert_int_eq(co_file_write_at(fd, (void *)16, 1, 0), -EFAULT);
+    if (!co__fiber_tracked()) { /* memcheck would complain */
+        ck_assert_int_eq(co_file_read_at(fd, (void *)16, 1, 0), -EFAULT);
+        ck_assert_int_eq(co_file_write_at(fd, (void *)16, 1, 0), -EFAULT);
+    }
     ck_assert_int_eq(lseek(fd, 0, SEEK_END), 10);
     ck_assert_int_eq(co_file_close(fd), 0);
 
@@ -361,7 +364,8 @@ static void check_open_errors(void)
     ck_assert_int_eq(co_file_open(in_folder("link"), O_RDONLY | O_NOFOLLOW, 0),
                      -ELOOP);
     ck_assert_int_eq(co_file_open(longer, O_RDONLY, 0), -ENAMETOOLONG);
-    ck_assert_int_eq(co_file_open((const char *)16, O_RDONLY, 0), -EFAULT);
+    if (!co__fiber_tracked())
+        ck_assert_int_eq(co_file_open((const char *)16, O_RDONLY, 0), -EFAULT);
 }
 
 CO_TASK_TEST(opening_fails_as_open_does)
