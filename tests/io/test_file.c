@@ -461,7 +461,7 @@ CO_TASK_TEST(a_number_that_was_a_files_may_be_a_pipes)
 CO_TASK_TEST(a_folder_is_not_read)
 {
     int fd = co_file_open(folder, O_RDONLY, 0);
-    char buffer[64];
+    char buffer[64] = "";
     struct iovec iov = {buffer, sizeof(buffer)};
 
     ck_assert_int_ge(fd, 0);
