@@ -6,8 +6,10 @@
 #ifndef CO_CORE_FDHOOK_H
 #define CO_CORE_FDHOOK_H
 
+#include "core/task.h"
 #include "core/waitlist.h"
 
+struct co__here;
 struct co_loop;
 struct co__fd_slot;
 
@@ -53,5 +55,10 @@ int co__fd_wait_ready(struct co_loop *loop, struct co__fd_wait *wait);
 int co__fd_wait_link(struct co_loop *loop, struct co__fd_wait *wait,
                      struct co_task *task);
 void co__fd_wait_end(struct co__fd_wait *wait);
+
+/* All of it for who waits for nothing else, under the task's limits: the
+ * directions, or a negative errno; also -ECANCELED, -ETIMEDOUT. */
+int co__fd_wait_alone(const struct co__here *here, int fd, int directions,
+                      enum co__wait_reason reason);
 
 #endif

@@ -81,29 +81,14 @@ static void react(void *arg)
 /* Wait until it is ready: 1, or a negative errno. */
 static int wait_ready(struct co__reaction *r, struct co_task *self)
 {
-    struct co__fd_wait wait;
-    int n;
+    struct co__here here = {r->loop, self};
 
     if (self->chain.cancels)
         return -ECANCELED;
     if (!current(r))
         return -EBADF;
-    n = co__fd_wait_begin(r->loop, &wait, r->fd, r->direction);
-    if (n < 0)
-        return n;
-    while ((n = co__fd_wait_ready(r->loop, &wait)) == 0) {
-        n = co__fd_wait_link(r->loop, &wait, self);
-        if (n < 0)
-            break;
-        self->wait_fd = r->fd;
-        n = co__park(r->loop, self,
-                     r->direction == CO_WRITABLE ? CO__WAIT_FD_WRITE
-                                                 : CO__WAIT_FD_READ);
-        if (n < 0)
-            break;
-    }
-    co__fd_wait_end(&wait);
-    return n;
+    return co__fd_wait_alone(&here, r->fd, r->direction,
+                             co__io_reason(r->direction));
 }
 
 static int follow(void *arg)

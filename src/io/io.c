@@ -176,6 +176,29 @@ void co__fd_wait_end(struct co__fd_wait *wait)
                          &wait->waiters[i]);
 }
 
+int co__fd_wait_alone(const struct co__here *here, int fd, int directions,
+                      enum co__wait_reason reason)
+{
+    struct co__fd_wait wait;
+    int n = co__fd_wait_begin(here->loop, &wait, fd, directions);
+
+    if (n < 0)
+        return n;
+    while ((n = co__fd_wait_ready(here->loop, &wait)) == 0) {
+        n = co__io_limits(here);
+        if (n == 0)
+            n = co__fd_wait_link(here->loop, &wait, here->task);
+        if (n < 0)
+            break;
+        here->task->wait_fd = fd;
+        n = co__park(here->loop, here->task, reason);
+        if (n < 0)
+            break;
+    }
+    co__fd_wait_end(&wait);
+    return n;
+}
+
 int co_wait_fd(int fd, int directions)
 {
     static const enum co__wait_reason reasons[] = {
@@ -183,7 +206,6 @@ int co_wait_fd(int fd, int directions)
         [CO_WRITABLE] = CO__WAIT_FD_WRITE,
         [CO_READABLE | CO_WRITABLE] = CO__WAIT_FD_ANY,
     };
-    struct co__fd_wait wait;
     struct co__here here;
     int n;
 
@@ -194,20 +216,5 @@ int co_wait_fd(int fd, int directions)
     n = co__enter(here.loop, here.task);
     if (n < 0)
         return n;
-    n = co__fd_wait_begin(here.loop, &wait, fd, directions);
-    if (n < 0)
-        return n;
-    while ((n = co__fd_wait_ready(here.loop, &wait)) == 0) {
-        n = co__io_limits(&here);
-        if (n == 0)
-            n = co__fd_wait_link(here.loop, &wait, here.task);
-        if (n < 0)
-            break;
-        here.task->wait_fd = fd;
-        n = co__park(here.loop, here.task, reasons[directions]);
-        if (n < 0)
-            break;
-    }
-    co__fd_wait_end(&wait);
-    return n;
+    return co__fd_wait_alone(&here, fd, directions, reasons[directions]);
 }

@@ -19,22 +19,11 @@
 
 static int wait_in_task(const struct co__here *here, int fd, int direction)
 {
-    struct co__fd_wait wait;
-    int r = co__fd_wait_begin(here->loop, &wait, fd, direction);
+    int r;
 
-    if (r < 0)
-        return r;
-    while ((r = co__fd_wait_ready(here->loop, &wait)) == 0) {
-        r = co__fd_wait_link(here->loop, &wait, here->task);
-        if (r == 0) {
-            here->loop->external++;
-            r = co__park(here->loop, here->task, CO__WAIT_PROCESS);
-            here->loop->external--;
-        }
-        if (r < 0)
-            break;
-    }
-    co__fd_wait_end(&wait);
+    here->loop->external++;
+    r = co__fd_wait_alone(here, fd, direction, CO__WAIT_PROCESS);
+    here->loop->external--;
     return r < 0 ? r : 0;
 }
 

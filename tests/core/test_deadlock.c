@@ -4,6 +4,7 @@
 #include <coppice.h>
 
 #include "support/check_main.h"
+#include "support/counting.h"
 #include "support/tasks.h"
 
 #include <pthread.h>
@@ -17,42 +18,9 @@
 /* ---- runs in debug mode -------------------------------------------------- */
 
 static char said[16384];  /* what the run wrote to standard error */
-static atomic_int blocks; /* of memory that are not freed */
 static co_task *named[3]; /* tasks of the test; ended after the run */
 static int ended[3];      /* what they returned */
 static co_mutex mutex[3];
-
-static void *count_malloc(size_t bytes)
-{
-    void *p = malloc(bytes);
-
-    if (p)
-        atomic_fetch_add(&blocks, 1);
-    return p;
-}
-
-static void *count_realloc(void *p, size_t bytes)
-{
-    void *q = realloc(p, bytes);
-
-    if (q && !p)
-        atomic_fetch_add(&blocks, 1);
-    return q;
-}
-
-static void count_free(void *p)
-{
-    if (p)
-        atomic_fetch_sub(&blocks, 1);
-    free(p);
-}
-
-static const co_allocator counting = {
-    .size = sizeof(counting),
-    .malloc_fn = count_malloc,
-    .realloc_fn = count_realloc,
-    .free_fn = count_free,
-};
 
 static int run_body(void *fn)
 {
@@ -129,9 +97,9 @@ static void is_deadlock(void (*body)(void))
     int result = 5, before, after;
 
     ck_assert_int_eq(run_in_debug(body, &result), -EDEADLK);
-    before = atomic_load(&blocks);
+    before = atomic_load(&co_test_blocks);
     ck_assert_int_eq(run_in_debug(body, &result), -EDEADLK);
-    after = atomic_load(&blocks);
+    after = atomic_load(&co_test_blocks);
     ck_assert_int_eq(after, before);
     ck_assert_int_eq(result, 5);
     ck_assert_ptr_null(co_self());
@@ -761,7 +729,7 @@ static Suite *suite(void)
     Suite *s = suite_create("core/deadlock");
     TCase *tc = tcase_create("deadlock");
 
-    if (co_set_allocator(&counting) < 0)
+    if (co_set_allocator(&co_test_counting) < 0)
         abort();
     unsetenv("COPPICE_DEBUG");
     co_test_check_fds(tc);

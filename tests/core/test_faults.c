@@ -18,6 +18,7 @@
 #include "core/loop.h"
 #include "core/stack.h"
 #include "support/check_main.h"
+#include "support/counting.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,43 +26,9 @@
 
 /* ---- counting ------------------------------------------------------------ */
 
-static atomic_long blocks; /* allocated and not freed */
-
-static void *count_malloc(size_t bytes)
-{
-    void *p = malloc(bytes);
-
-    if (p)
-        atomic_fetch_add(&blocks, 1);
-    return p;
-}
-
-static void *count_realloc(void *p, size_t bytes)
-{
-    void *q = realloc(p, bytes);
-
-    if (!p && q)
-        atomic_fetch_add(&blocks, 1);
-    return q;
-}
-
-static void count_free(void *p)
-{
-    if (p)
-        atomic_fetch_sub(&blocks, 1);
-    free(p);
-}
-
 static void counting_on(void)
 {
-    static const co_allocator counting = {
-        .size = sizeof(counting),
-        .malloc_fn = count_malloc,
-        .realloc_fn = count_realloc,
-        .free_fn = count_free,
-    };
-
-    ck_assert_int_eq(co_set_allocator(&counting), 0);
+    ck_assert_int_eq(co_set_allocator(&co_test_counting), 0);
 }
 
 static void counting_off(void)
@@ -134,7 +101,7 @@ static int fault_loop(scenario_fn fn)
         ck_assert_int_eq(a.result, 0);
     }
     fds = co_test_fds_open();
-    held = atomic_load(&blocks);
+    held = atomic_load(&co_test_blocks);
     kib = mapped_kib();
     for (a.n = 1;; a.n++) {
         for (int again = 0; again < 5; again++) {
@@ -142,9 +109,9 @@ static int fault_loop(scenario_fn fn)
             ck_assert_msg(a.result == 0 || a.result == -ENOMEM,
                           "request %u of %u failed: result %d", a.n, a.requests,
                           a.result);
-            ck_assert_msg(atomic_load(&blocks) == held,
+            ck_assert_msg(atomic_load(&co_test_blocks) == held,
                           "request %u failed: %ld blocks left", a.n,
-                          atomic_load(&blocks) - held);
+                          atomic_load(&co_test_blocks) - held);
             ck_assert_int_eq(co_test_fds_open(), fds);
         }
         if (a.requests < a.n)
