@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * coppice/select.h - waiting for one of several things: channels, futures,
- * descriptors, points in time.
+ * descriptors, signals, points in time.
  *
  *     co_case cases[] = {
  *         CO_CASE_RECV(jobs, &job),
@@ -21,6 +21,7 @@
 #include <coppice/base.h>
 #include <coppice/chan.h>
 #include <coppice/future.h>
+#include <coppice/signal.h>
 
 CO_BEGIN_DECLS
 
@@ -46,6 +47,8 @@ typedef struct co_case {
 #define CO_CASE_FUTURE(future, value) co__case_future((future), (value))
 /* co_wait_fd: CO_READABLE, CO_WRITABLE, or both. */
 #define CO_CASE_FD(fd, directions) co__case_fd((fd), (directions))
+/* co_signal_wait; the result is the signal's number. NULL: switched off. */
+#define CO_CASE_SIGNAL(signal) co__case_signal(signal)
 /* co_sleep, co_sleep_until; the result is 0. */
 #define CO_CASE_AFTER(ns) co__case_number(CO__CASE_AFTER, (ns))
 #define CO_CASE_AT(when)  co__case_number(CO__CASE_AT, (when))
@@ -77,6 +80,7 @@ enum co__case_kind {
     CO__CASE_AFTER,
     CO__CASE_AT,
     CO__CASE_DEFAULT,
+    CO__CASE_SIGNAL,
 };
 
 CO__UNUSED static inline co_case co__case_pointer(int kind, void *object,
@@ -115,6 +119,11 @@ CO__UNUSED static inline co_case co__case_future(co_future *future,
                                                  void **value)
 {
     return co__case_pointer(CO__CASE_FUTURE, future, (void *)value);
+}
+
+CO__UNUSED static inline co_case co__case_signal(co_signal *signal)
+{
+    return co__case_pointer(CO__CASE_SIGNAL, signal, NULL);
 }
 
 CO__UNUSED static inline co_case co__case_fd(int fd, int directions)

@@ -50,6 +50,7 @@ struct co__fd_table;
 struct co__stack_pool;
 struct co_future;
 struct co_gen;
+struct co_signal;
 
 struct co_loop {
     /* What a switch touches. */
@@ -107,6 +108,7 @@ struct co_loop {
     struct co_gen *gens;          /* that are not freed yet */
     struct co__request *requests; /* of co_future_on_done */
     struct co__sigcall *sigcalls; /* of co_loop_add_signal */
+    struct co_signal *signals;    /* of co_signal_open */
     co_task_factory task_factory; /* valid if CO__LOOP_FACTORY */
     void *task_factory_data;
     struct co_task *in_factory; /* the task that runs it, or NULL */

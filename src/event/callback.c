@@ -16,6 +16,7 @@
 #include "core/hooks.h"
 #include "core/turn.h"
 #include "event/event.h"
+#include "sync/signal.h"
 
 #define HANDLE_CANCELLED 1u
 #define HANDLE_OWNED     2u /* by the library: freed when it is done */
@@ -239,4 +240,5 @@ void co__event_close(struct co_loop *loop)
     if (loop->timers.count)
         drop_timers(loop);
     co__sigcalls_drop(loop);
+    co__signals_close(loop);
 }

@@ -76,6 +76,14 @@ static int try_future(co_case *c, struct co_task *self)
     return 1;
 }
 
+static int try_signal(co_case *c)
+{
+    if (!c->co__object)
+        return 0;
+    c->result = co__signal_take(c->co__object);
+    return c->result != -EAGAIN;
+}
+
 /* Without standing in line. */
 static int try_fd(const struct co__select *s, co_case *c)
 {
@@ -111,6 +119,8 @@ static int try_one(struct co__select *s, unsigned i,
         return try_chan(c, s->nodes != NULL, granted);
     case CO__CASE_FUTURE:
         return try_future(c, s->task);
+    case CO__CASE_SIGNAL:
+        return try_signal(c);
     case CO__CASE_FD:
         if (!s->nodes)
             return try_fd(s, c);
@@ -171,6 +181,8 @@ static unsigned traits_of(const co_case *c)
     case CO__CASE_RECV:
     case CO__CASE_SEND:
         return chan && !chan->shared ? HAS_LOCAL : 0;
+    case CO__CASE_SIGNAL:
+        return c->co__object ? HAS_LOCAL : 0;
     case CO__CASE_FD:
         return HAS_LOCAL | HAS_FD;
     case CO__CASE_DEFAULT:

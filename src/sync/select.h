@@ -10,6 +10,7 @@
 #include "core/fdhook.h"
 #include "core/future.h"
 #include "sync/chan.h"
+#include "sync/signal.h"
 
 /* A case while it is waited for. */
 struct co__select_node {
@@ -45,11 +46,14 @@ CO_INLINE co_time co__case_when(const struct co__select *s, const co_case *c)
                                       : co__time_add(s->start, c->co__number);
 }
 
-/* Of a channel's case that is not switched off. */
+/* Where to stand in line, of a channel's or signal's case that is not switched
+ * off. */
 CO_INLINE struct co__waitlist *co__case_list(const co_case *c)
 {
     struct co_chan *chan = c->co__object;
 
+    if (c->co__kind == CO__CASE_SIGNAL)
+        return &((struct co_signal *)c->co__object)->waiters;
     return c->co__kind == CO__CASE_SEND ? &chan->senders : &chan->receivers;
 }
 

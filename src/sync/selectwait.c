@@ -2,8 +2,8 @@
 /*
  * co_select: standing in line at several things. What happens then is of two
  * kinds:
- *  - Somebody hands over (channels), and with that has decided: the wake, or
- *    the claim, says which case it was.
+ *  - Somebody hands over (channels, signals), and with that has decided: the
+ *    wake, or the claim, says which case it was.
  *  - Something becomes ready (descriptors, futures, times) and the wake only
  *    says "look again", so it is a loop: look, stand in line where we do not
  *    (who passed us over has unlinked us), park.
@@ -47,21 +47,29 @@ static void add_lock(struct co__select *s, struct co_chan *chan)
     s->nodes[at].lock = chan;
 }
 
-static int is_chan(const co_case *c)
+/* Whether somebody hands over: a channel, or a signal. */
+static int is_handed(const co_case *c)
 {
-    return (c->co__kind == CO__CASE_RECV || c->co__kind == CO__CASE_SEND) &&
+    return (c->co__kind == CO__CASE_RECV || c->co__kind == CO__CASE_SEND ||
+            c->co__kind == CO__CASE_SIGNAL) &&
            c->co__object;
 }
 
-/* Stand in line at the channels where we do not. */
-static void link_chans(struct co__select *s, unsigned shared)
+/* Whether it is another thread that may. */
+static unsigned is_shared(const co_case *c)
+{
+    return c->co__kind != CO__CASE_SIGNAL &&
+           ((struct co_chan *)c->co__object)->shared;
+}
+
+/* Stand in line where we do not. */
+static void link_handed(struct co__select *s, unsigned shared)
 {
     for (unsigned i = 0; i < s->count; i++) {
         const co_case *c = &s->cases[i];
         struct co__chan_waiter *waiter = &s->nodes[i].chan;
 
-        if (is_chan(c) && ((struct co_chan *)c->co__object)->shared == shared &&
-            !waiter->link.list)
+        if (is_handed(c) && is_shared(c) == shared && !waiter->link.list)
             co__waitlist_push(co__case_list(c), &waiter->link, s->task);
     }
 }
@@ -126,14 +134,14 @@ static void unlink_all(struct co__select *s)
         const co_case *c = &s->cases[i];
         struct co__select_node *node = &s->nodes[i];
 
-        if (is_chan(c)) {
-            struct co_chan *chan = c->co__object;
+        if (is_handed(c)) {
+            struct co_chan *shared = is_shared(c) ? c->co__object : NULL;
 
-            if (chan->shared)
-                co__chan_lock(chan);
+            if (shared)
+                co__chan_lock(shared);
             co__waitlist_remove(&node->chan.link);
-            if (chan->shared)
-                co__chan_unlock(chan);
+            if (shared)
+                co__chan_unlock(shared);
         } else if (node->begun && c->co__kind == CO__CASE_FD) {
             co__fd_wait_end(&node->fd);
         } else if (node->begun) {
@@ -163,14 +171,14 @@ static int look(struct co__select *s)
     atomic_store(&s->claim, CLOSED);
     i = co__select_try(s, &granted);
     if (i == -EAGAIN) {
-        link_chans(s, 1);
+        link_handed(s, 1);
         atomic_store(&s->claim, 0);
     }
     unlock_all(s);
     if (granted)
         co__remote_post(granted->to);
     if (i == -EAGAIN)
-        link_chans(s, 0);
+        link_handed(s, 0);
     return i;
 }
 
@@ -210,7 +218,7 @@ static int park(struct co__select *s, co_time until)
     return r;
 }
 
-/* Of a channel's case that was granted. */
+/* Of a case that was granted. */
 static int happened(struct co__select *s, int number)
 {
     s->cases[number - 1].result = s->nodes[number - 1].chan.result;
@@ -255,15 +263,15 @@ static void prepare(struct co__select *s)
         node->begun = node->refused = 0;
         node->result = 0;
         node->task = s->task;
-        if (c->co__kind == CO__CASE_FD)
+        if (c->co__kind == CO__CASE_FD || c->co__kind == CO__CASE_SIGNAL)
             s->external = 1;
-        if (!is_chan(c))
+        if (!is_handed(c))
             continue;
         node->chan.link.list = NULL;
         node->chan.element = c->co__value;
         node->chan.selects = (int)i + 1;
         node->chan.to = &s->remote;
-        if (((struct co_chan *)c->co__object)->shared)
+        if (is_shared(c))
             add_lock(s, c->co__object);
     }
     if (s->shared || !s->loop)
@@ -272,7 +280,7 @@ static void prepare(struct co__select *s)
         return;
     s->external = 1;
     for (unsigned i = 0; i < s->count; i++)
-        if (is_chan(&s->cases[i])) {
+        if (is_handed(&s->cases[i])) {
             s->nodes[i].chan.claim = &s->claim;
             s->nodes[i].chan.selects *= -1;
         }

@@ -22,10 +22,9 @@ PUBLIC = {
     "core": "future report task timer loop call embed factory cancel scope"
             " stack",
     "sync": "group gather mutex rwlock cond event sem barrier waitgroup once"
-            " chan queue select generator local",
+            " chan queue select generator local signal",
     "offload": "threadpool procpool",
-    "io": "fd addr socket dgram pipe file stream server dns tls process"
-          " signal",
+    "io": "fd addr socket dgram pipe file stream server dns tls process",
     "event": "callback reader transport protocol",
     "runtime": "runtime",
     "debug": "dump tracer",
