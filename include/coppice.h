@@ -36,6 +36,7 @@
 #include <coppice/scope.h>
 #include <coppice/select.h>
 #include <coppice/sem.h>
+#include <coppice/server.h>
 #include <coppice/signal.h>
 #include <coppice/socket.h>
 #include <coppice/stack.h>

@@ -4,6 +4,8 @@
 #include <coppice/fd.h>
 #include <coppice/socket.h>
 
+#include "io/net.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,9 +15,7 @@
 static const int yes = 1;
 static const int no;
 
-/* "Any address", of IPv4 alone: for kernels without IPv6. Returns whether the
- * address was "any", which is all that can be said in IPv4 too. */
-static int fall_back(co_addr *addr)
+int co__net_any_ipv4(co_addr *addr)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET};
     struct sockaddr_in6 v6;
@@ -57,8 +57,8 @@ static int dial(const co_addr *addr)
     return r < 0 ? fail(fd, r) : fd;
 }
 
-/* A bound socket that listens; *bound says whether bind(2) succeeded. */
-static int serve(const co_addr *addr, int backlog, int *bound)
+int co__net_listen(const co_addr *addr, const struct co__net_listener *how,
+                   int *bound)
 {
     int family = addr->as.any.sa_family;
     int fd = co_socket(family, SOCK_STREAM, 0);
@@ -71,15 +71,17 @@ static int serve(const co_addr *addr, int backlog, int *bound)
         r = set(fd, SOL_SOCKET, SO_REUSEADDR, &yes);
         if (r == 0) /* what is accepted inherits it */
             r = set(fd, IPPROTO_TCP, TCP_NODELAY, &yes);
+        if (r == 0 && how->reuse_port)
+            r = set(fd, SOL_SOCKET, SO_REUSEPORT, &yes);
     }
     if (r == 0 && family == AF_INET6)
-        r = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no);
+        r = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, how->v6_only ? &yes : &no);
     if (r == 0 && bind(fd, &addr->as.any, addr->len) < 0)
         r = -errno;
     if (r < 0)
         return fail(fd, r);
     *bound = 1;
-    if (listen(fd, backlog ? backlog : SOMAXCONN) < 0)
+    if (listen(fd, how->backlog ? how->backlog : SOMAXCONN) < 0)
         return fail(fd, -errno);
     return fd;
 }
@@ -92,22 +94,23 @@ int co_tcp_dial(const char *address)
     if (r < 0)
         return r;
     r = dial(&addr);
-    if (r == -EAFNOSUPPORT && fall_back(&addr))
+    if (r == -EAFNOSUPPORT && co__net_any_ipv4(&addr))
         r = dial(&addr);
     return r;
 }
 
 int co_tcp_listen(const char *address, int backlog)
 {
+    const struct co__net_listener how = {.backlog = backlog};
     co_addr addr;
     int bound;
     int r = backlog < 0 ? -EINVAL : co_addr_tcp(address, &addr);
 
     if (r < 0)
         return r;
-    r = serve(&addr, backlog, &bound);
-    if (r == -EAFNOSUPPORT && fall_back(&addr))
-        r = serve(&addr, backlog, &bound);
+    r = co__net_listen(&addr, &how, &bound);
+    if (r == -EAFNOSUPPORT && co__net_any_ipv4(&addr))
+        r = co__net_listen(&addr, &how, &bound);
     return r;
 }
 
@@ -121,13 +124,14 @@ int co_unix_dial(const char *path)
 
 int co_unix_listen(const char *path, int backlog)
 {
+    const struct co__net_listener how = {.backlog = backlog};
     co_addr addr;
     int bound;
     int r = backlog < 0 ? -EINVAL : co_addr_unix(path, &addr);
 
     if (r < 0)
         return r;
-    r = serve(&addr, backlog, &bound);
+    r = co__net_listen(&addr, &how, &bound);
     if (r < 0 && bound && path[0] != '@')
         (void)unlink(path);
     return r;

@@ -154,7 +154,7 @@ ssize_t co__stream_leave(struct co_stream *stream, co_mutex *side,
 
 int co_stream_close(co_stream *stream)
 {
-    int flushed, closed;
+    int flushed, closed = 0;
 
     if (!stream)
         return 0;
@@ -163,8 +163,11 @@ int co_stream_close(co_stream *stream)
     if (flushed == 0)
         flushed = (int)co__stream_leave(stream, &stream->writing,
                                         co__stream_flush(stream));
-    stream->closed = 1;
-    closed = stream->ops->close(stream);
+    if (!stream->closed) {
+        stream->closed = 1;
+        closed = stream->ops->close(stream);
+    }
+    stream->gone = 1;
     drop(stream);
     return flushed < 0 ? flushed : closed;
 }
@@ -173,7 +176,27 @@ void co_stream_abort(co_stream *stream)
 {
     if (!stream)
         return;
+    co__stream_cut(stream);
+    stream->gone = 1;
+    drop(stream);
+}
+
+/* ---- for who hands it to others ------------------------------------------ */
+
+void co__stream_hold(struct co_stream *stream)
+{
+    stream->users++;
+}
+
+void co__stream_cut(struct co_stream *stream)
+{
+    if (stream->closed)
+        return;
     stream->closed = 1;
     stream->ops->abort(stream);
+}
+
+void co__stream_release(struct co_stream *stream)
+{
     drop(stream);
 }

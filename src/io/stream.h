@@ -7,8 +7,8 @@
  * stream.c; it suspends as co_read and co_writev do.
  *
  * A stream is freed when the last of those that use it has left: who made it,
- * and every call under way. So a call may find after each wait that the stream
- * was closed, and its memory is still there.
+ * who holds it, and every call under way. So a call may find after each wait
+ * that the stream was closed, and its memory is still there.
  */
 #ifndef CO_IO_STREAM_H
 #define CO_IO_STREAM_H
@@ -41,8 +41,9 @@ struct co__stream_ops {
 struct co_stream {
     const struct co__stream_ops *ops;
     int fd;
-    unsigned users; /* who made it, unless closed, and calls under way */
-    int closed;
+    unsigned users;   /* who made it, unless gone, who holds it, and calls */
+    int closed;       /* what is behind it is */
+    int gone;         /* so is the handle: it was closed by who made it */
     co_mutex reading; /* of a call that reads, over its waits */
     co_mutex writing; /* likewise; also of `out` */
 
@@ -61,6 +62,15 @@ struct co_stream {
 int co__stream_enter(struct co_stream *stream, co_mutex *side);
 ssize_t co__stream_leave(struct co_stream *stream, co_mutex *side,
                          ssize_t result);
+
+/*
+ * For who hands a stream to others: hold it, so that one that they have closed
+ * is still there (`gone`); close what is behind it at once, so that all calls
+ * on it give -EBADF, and the handle is still theirs; and let it go.
+ */
+void co__stream_hold(struct co_stream *stream);
+void co__stream_cut(struct co_stream *stream);
+void co__stream_release(struct co_stream *stream);
 
 /* Hand on what is buffered; `writing` is locked. 0, or an error. */
 int co__stream_flush(struct co_stream *stream);
