@@ -14,55 +14,66 @@
 
 /* ---- a descriptor -------------------------------------------------------- */
 
-static int wait_readable(struct co_stream *stream)
+/* The number itself is what the operations get: one load less. */
+static void *arg_of(int fd)
 {
-    int r = co_wait_fd(stream->fd, CO_READABLE);
+    return (void *)(intptr_t)fd;
+}
+
+static int fd_of(const void *arg)
+{
+    return (int)(intptr_t)arg;
+}
+
+static int wait_readable(void *arg)
+{
+    int r = co_wait_fd(fd_of(arg), CO_READABLE);
 
     /* What cannot be waited for can be read. */
     return r < 0 && r != -EAGAIN ? r : 0;
 }
 
-static ssize_t try_read_fd(struct co_stream *stream, void *buffer, size_t len)
+static ssize_t try_read_fd(void *arg, void *buffer, size_t len)
 {
-    return co__fd_try_read(stream->fd, buffer, len);
+    return co__fd_try_read(fd_of(arg), buffer, len);
 }
 
-static ssize_t read_fd(struct co_stream *stream, void *buffer, size_t len)
+static ssize_t read_fd(void *arg, void *buffer, size_t len)
 {
-    return co_read(stream->fd, buffer, len);
+    return co_read(fd_of(arg), buffer, len);
 }
 
-static ssize_t writev_fd(struct co_stream *stream, const struct iovec *iov,
-                         int iov_count)
+static ssize_t writev_fd(void *arg, const struct iovec *iov, int iov_count)
 {
     if (iov_count == 1)
-        return co_write(stream->fd, iov->iov_base, iov->iov_len);
-    return co_writev(stream->fd, iov, iov_count);
+        return co_write(fd_of(arg), iov->iov_base, iov->iov_len);
+    return co_writev(fd_of(arg), iov, iov_count);
 }
 
-static int shut_down_fd(struct co_stream *stream)
+static int shut_down_fd(void *arg)
 {
-    if (shutdown(stream->fd, SHUT_WR) == 0)
+    if (shutdown(fd_of(arg), SHUT_WR) == 0)
         return 0;
     return errno == ENOTSOCK ? -ENOTSUP : -errno;
 }
 
-static int close_fd(struct co_stream *stream)
+static int close_fd(void *arg)
 {
-    return co_close(stream->fd);
+    return co_close(fd_of(arg));
 }
 
-static void abort_fd(struct co_stream *stream)
+static void abort_fd(void *arg)
 {
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
 
     /* Whether it is a socket, and of TCP, is the kernel's to say. */
-    (void)setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &at_once,
+    (void)setsockopt(fd_of(arg), SOL_SOCKET, SO_LINGER, &at_once,
                      sizeof(at_once));
-    co_close(stream->fd);
+    co_close(fd_of(arg));
 }
 
-static const struct co__stream_ops fd_ops = {
+static const co_stream_ops fd_ops = {
+    .size = sizeof(fd_ops),
     .wait = wait_readable,
     .try_read = try_read_fd,
     .read = read_fd,
@@ -72,16 +83,28 @@ static const struct co__stream_ops fd_ops = {
     .abort = abort_fd,
 };
 
+int co__stream_fd(const struct co_stream *stream)
+{
+    return stream->ops == &fd_ops ? fd_of(stream->arg) : -1;
+}
+
 /* ---- life ---------------------------------------------------------------- */
 
-static co_stream *make(const co_stream_options *options)
+static int usable(const co_stream_ops *ops)
+{
+    return ops && ops->size == sizeof(*ops) && ops->read && ops->writev &&
+           ops->close && !ops->wait == !ops->try_read;
+}
+
+co_stream *co_stream_over(const co_stream_ops *ops, void *arg,
+                          const co_stream_options *options)
 {
     static const co_stream_options defaults = {.size = sizeof(defaults)};
     co_stream *stream;
 
     if (!options)
         options = &defaults;
-    if (options->size != sizeof(*options) ||
+    if (!usable(ops) || options->size != sizeof(*options) ||
         options->buffer_max > SIZE_MAX / 2 ||
         options->write_buffer > SIZE_MAX / 2) {
         errno = EINVAL;
@@ -92,6 +115,8 @@ static co_stream *make(const co_stream_options *options)
         errno = ENOMEM;
         return NULL;
     }
+    stream->ops = ops;
+    stream->arg = arg;
     stream->users = 1;
     stream->in_max =
         options->buffer_max ? options->buffer_max : BUFFER_MAX_DEFAULT;
@@ -101,7 +126,7 @@ static co_stream *make(const co_stream_options *options)
 
 co_stream *co_stream_new(int fd, const co_stream_options *options)
 {
-    co_stream *stream = make(options);
+    co_stream *stream = co_stream_over(&fd_ops, arg_of(fd), options);
     int r;
 
     if (!stream)
@@ -112,15 +137,20 @@ co_stream *co_stream_new(int fd, const co_stream_options *options)
         errno = -r;
         return NULL;
     }
-    stream->ops = &fd_ops;
-    stream->fd = fd;
     return stream;
+}
+
+void *co_stream_behind(const co_stream *stream, const co_stream_ops *ops)
+{
+    return stream && stream->ops == ops ? stream->arg : NULL;
 }
 
 static void drop(struct co_stream *stream)
 {
     if (--stream->users)
         return;
+    if (stream->ops->free)
+        stream->ops->free(stream->arg);
     co__free(stream->in);
     co__free(stream->out);
     co__free(stream);
@@ -152,24 +182,34 @@ ssize_t co__stream_leave(struct co_stream *stream, co_mutex *side,
     return result;
 }
 
+/* The last words; `writing` is locked. */
+static int finish(struct co_stream *stream)
+{
+    int r = co__stream_flush(stream);
+
+    if (r < 0 || !stream->ops->finish)
+        return r;
+    return stream->closed ? -EBADF : stream->ops->finish(stream->arg);
+}
+
 int co_stream_close(co_stream *stream)
 {
-    int flushed, closed = 0;
+    int finished, closed = 0;
 
     if (!stream)
         return 0;
     /* Behind the writers that were here before. */
-    flushed = co__stream_enter(stream, &stream->writing);
-    if (flushed == 0)
-        flushed = (int)co__stream_leave(stream, &stream->writing,
-                                        co__stream_flush(stream));
+    finished = co__stream_enter(stream, &stream->writing);
+    if (finished == 0)
+        finished =
+            (int)co__stream_leave(stream, &stream->writing, finish(stream));
     if (!stream->closed) {
         stream->closed = 1;
-        closed = stream->ops->close(stream);
+        closed = stream->ops->close(stream->arg);
     }
     stream->gone = 1;
     drop(stream);
-    return flushed < 0 ? flushed : closed;
+    return finished < 0 ? finished : closed;
 }
 
 void co_stream_abort(co_stream *stream)
@@ -193,7 +233,10 @@ void co__stream_cut(struct co_stream *stream)
     if (stream->closed)
         return;
     stream->closed = 1;
-    stream->ops->abort(stream);
+    if (stream->ops->abort)
+        stream->ops->abort(stream->arg);
+    else
+        (void)stream->ops->close(stream->arg);
 }
 
 void co__stream_release(struct co_stream *stream)

@@ -3,8 +3,8 @@
  * io/stream.h - what is inside a stream, for the files that make it: stream.c
  * (its life), streamread.c, streamwrite.c.
  *
- * What is behind a stream is one const table. A descriptor is the one in
- * stream.c; it suspends as co_read and co_writev do.
+ * What is behind a stream is one const table (coppice/stream_ops.h). That of a
+ * descriptor is in stream.c; it suspends as co_read and co_writev do.
  *
  * A stream is freed when the last of those that use it has left: who made it,
  * who holds it, and every call under way. So a call may find after each wait
@@ -14,7 +14,7 @@
 #define CO_IO_STREAM_H
 
 #include <coppice/mutex.h>
-#include <coppice/stream.h>
+#include <coppice/stream_ops.h>
 
 #include "base/compiler.h"
 
@@ -22,25 +22,9 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-struct co__stream_ops {
-    /* Wait without a buffer until there may be something to read: 0, or an
-     * error; and then read without waiting, -EAGAIN if there is nothing. NULL:
-     * read needs the buffer first. */
-    int (*wait)(struct co_stream *stream);
-    ssize_t (*try_read)(struct co_stream *stream, void *buffer, size_t len);
-    /* As co_read and co_writev. */
-    ssize_t (*read)(struct co_stream *stream, void *buffer, size_t len);
-    ssize_t (*writev)(struct co_stream *stream, const struct iovec *iov,
-                      int iov_count);
-    int (*write_eof)(struct co_stream *stream);
-    /* Never suspends; wakes who waits, with -EBADF. */
-    int (*close)(struct co_stream *stream);
-    void (*abort)(struct co_stream *stream);
-};
-
 struct co_stream {
-    const struct co__stream_ops *ops;
-    int fd;
+    const co_stream_ops *ops;
+    void *arg;        /* of the ops */
     unsigned users;   /* who made it, unless gone, who holds it, and calls */
     int closed;       /* what is behind it is */
     int gone;         /* so is the handle: it was closed by who made it */
@@ -72,7 +56,11 @@ void co__stream_hold(struct co_stream *stream);
 void co__stream_cut(struct co_stream *stream);
 void co__stream_release(struct co_stream *stream);
 
-/* Hand on what is buffered; `writing` is locked. 0, or an error. */
+/* The descriptor behind a stream, or -1 if it is something else. */
+int co__stream_fd(const struct co_stream *stream);
+
+/* Hand on what is buffered, and what is held back behind the stream; `writing`
+ * is locked. 0, or an error. */
 int co__stream_flush(struct co_stream *stream);
 
 /* What the limits of the caller make a call fail with. */

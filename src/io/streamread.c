@@ -79,7 +79,7 @@ static int make_room(struct co_stream *stream)
 }
 
 /*
- * What a read waits for may be the answer to what is still in the write buffer.
+ * What a read waits for may be the answer to what is still held back here.
  * Why that could not be written the next write says; but if the limits of this
  * call ended it, they end this call.
  */
@@ -87,7 +87,7 @@ static int flush_before(struct co_stream *stream)
 {
     int r;
 
-    if (CO_LIKELY(!stream->out_count) ||
+    if (CO_LIKELY(!stream->out_count && !stream->ops->flush) ||
         co_mutex_try_lock(&stream->writing) < 0)
         return 0;
     r = co__stream_flush(stream);
@@ -98,12 +98,12 @@ static int flush_before(struct co_stream *stream)
 /* Read into the buffer, which has room; wait without one. */
 static ssize_t read_in(struct co_stream *stream)
 {
-    const struct co__stream_ops *ops = stream->ops;
+    const co_stream_ops *ops = stream->ops;
     size_t tail = stream->in_head + stream->in_count;
     size_t room = stream->in_room - tail;
     ssize_t n;
 
-    n = (ops->wait ? ops->try_read : ops->read)(stream, stream->in + tail,
+    n = (ops->wait ? ops->try_read : ops->read)(stream->arg, stream->in + tail,
                                                 room);
     stream->in_full = n > 0 && (size_t)n == room;
     return n;
@@ -117,7 +117,7 @@ static ssize_t fill(struct co_stream *stream)
 
     while (n == 0) {
         if (waits)
-            n = stream->ops->wait(stream);
+            n = stream->ops->wait(stream->arg);
         if (n == 0 && stream->closed)
             n = -EBADF;
         if (n == 0)
@@ -143,7 +143,7 @@ static ssize_t read_direct(struct co_stream *stream, void *buffer, size_t len)
 
     if (r == 0 && stream->closed)
         r = -EBADF;
-    return r < 0 ? r : stream->ops->read(stream, buffer, len);
+    return r < 0 ? r : stream->ops->read(stream->arg, buffer, len);
 }
 
 /* Take bytes out of the buffer. */

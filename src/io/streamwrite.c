@@ -39,7 +39,7 @@ static ssize_t writev_once(struct co_stream *stream, const struct iovec *iov,
                            int count)
 {
     ssize_t n =
-        stream->closed ? -EBADF : stream->ops->writev(stream, iov, count);
+        stream->closed ? -EBADF : stream->ops->writev(stream->arg, iov, count);
 
     return n == 0 ? -EIO : n; /* a device that takes nothing */
 }
@@ -54,7 +54,9 @@ int co__stream_flush(struct co_stream *stream)
             return (int)n;
         written(stream, (size_t)n);
     }
-    return 0;
+    if (CO_LIKELY(!stream->ops->flush))
+        return 0;
+    return stream->closed ? -EBADF : stream->ops->flush(stream->arg);
 }
 
 /* Whether there is room, and then the vector is in the buffer. */
@@ -167,7 +169,10 @@ int co_stream_write_eof(co_stream *stream)
     if (r < 0)
         return r;
     r = co__stream_flush(stream);
+    if (r == 0 && stream->closed)
+        r = -EBADF;
     if (r == 0)
-        r = stream->closed ? -EBADF : stream->ops->write_eof(stream);
+        r = stream->ops->write_eof ? stream->ops->write_eof(stream->arg)
+                                   : -ENOTSUP;
     return end(stream, r);
 }
