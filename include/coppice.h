@@ -28,6 +28,7 @@
 #include <coppice/loop.h>
 #include <coppice/mutex.h>
 #include <coppice/once.h>
+#include <coppice/pipe.h>
 #include <coppice/procpool.h>
 #include <coppice/queue.h>
 #include <coppice/reader.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * coppice/stream.h - bytes in order, buffered for reading: a connection, a
- * pipe, a terminal. It owns its descriptor, or whatever is behind it (ops).
+ * pipe, a terminal. It owns its descriptor, unless it has borrowed it.
  *
  * One task may read while another one writes. Readers come first come, first
  * served, and so do writers: what one call writes is not mixed with another's.
@@ -32,11 +32,12 @@ typedef struct co_stream_options {
     size_t write_buffer; /* bytes that writes may leave to a later one, to
                           * co_stream_flush, to a read of this stream that has
                           * to wait, or to co_stream_close; 0: none */
+    int borrow;          /* do not adopt it, nor close it: standard input */
 } co_stream_options;
 
 /*
  * Make a stream of a descriptor, which is adopted (co_adopt) and the stream's
- * from now on. options may be NULL.
+ * from now on, unless the options say otherwise. options may be NULL.
  *
  * Suspends: never. Thread-safe: no.
  * Returns the stream, or NULL with errno EBADF, EINVAL (options), ENOMEM, or

@@ -8,6 +8,7 @@
 #include "io/io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #define BUFFER_MAX_DEFAULT ((size_t)64 * 1024)
@@ -72,6 +73,17 @@ static void abort_fd(void *arg)
     co_close(fd_of(arg));
 }
 
+/* Borrowed: who waits for it is woken, and that is all. */
+static int return_fd(void *arg)
+{
+    return co_fd_release(fd_of(arg));
+}
+
+static void abort_borrowed(void *arg)
+{
+    (void)return_fd(arg);
+}
+
 static const co_stream_ops fd_ops = {
     .size = sizeof(fd_ops),
     .wait = wait_readable,
@@ -83,9 +95,22 @@ static const co_stream_ops fd_ops = {
     .abort = abort_fd,
 };
 
+static const co_stream_ops borrowed_ops = {
+    .size = sizeof(borrowed_ops),
+    .wait = wait_readable,
+    .try_read = try_read_fd,
+    .read = read_fd,
+    .writev = writev_fd,
+    .write_eof = shut_down_fd,
+    .close = return_fd,
+    .abort = abort_borrowed,
+};
+
 int co__stream_fd(const struct co_stream *stream)
 {
-    return stream->ops == &fd_ops ? fd_of(stream->arg) : -1;
+    if (stream->ops != &fd_ops && stream->ops != &borrowed_ops)
+        return -1;
+    return fd_of(stream->arg);
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -126,12 +151,17 @@ co_stream *co_stream_over(const co_stream_ops *ops, void *arg,
 
 co_stream *co_stream_new(int fd, const co_stream_options *options)
 {
-    co_stream *stream = co_stream_over(&fd_ops, arg_of(fd), options);
+    int borrowed = options && options->borrow;
+    co_stream *stream = co_stream_over(borrowed ? &borrowed_ops : &fd_ops,
+                                       arg_of(fd), options);
     int r;
 
     if (!stream)
         return NULL;
-    r = co_adopt(fd);
+    if (borrowed)
+        r = fcntl(fd, F_GETFD) < 0 ? -errno : 0;
+    else
+        r = co_adopt(fd);
     if (r < 0 && r != -EALREADY) {
         co__free(stream);
         errno = -r;

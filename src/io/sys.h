@@ -20,6 +20,9 @@ struct stat;
 int co__sys_socket(int domain, int type, int protocol);
 int co__sys_accept(int fd, struct sockaddr *addr, socklen_t *addr_len);
 
+/* pipe, both ends close-on-exec and blocking: 0, or an error. */
+int co__sys_pipe(int fds[2]);
+
 /*
  * readv and writev that do not wait even if the descriptor blocks: -EAGAIN
  * instead; -EOPNOTSUPP if this cannot be had for this descriptor or system.

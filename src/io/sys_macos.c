@@ -48,6 +48,21 @@ int co__sys_accept(int fd, struct sockaddr *addr, socklen_t *addr_len)
     return conn < 0 ? -errno : configure(conn);
 }
 
+int co__sys_pipe(int fds[2])
+{
+    int r;
+
+    if (pipe(fds) < 0)
+        return -errno;
+    if (fcntl(fds[0], F_SETFD, FD_CLOEXEC) == 0 &&
+        fcntl(fds[1], F_SETFD, FD_CLOEXEC) == 0)
+        return 0;
+    r = -errno;
+    close(fds[0]);
+    close(fds[1]);
+    return r;
+}
+
 /* There is no other stream protocol in these families; multipath TCP is one of
  * its own. */
 int co__sys_protocol(int fd)

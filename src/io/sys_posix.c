@@ -8,6 +8,7 @@
 #include "base/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -24,6 +25,11 @@ int co__sys_accept(int fd, struct sockaddr *addr, socklen_t *addr_len)
     int conn = accept4(fd, addr, addr_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     return conn < 0 ? -errno : conn;
+}
+
+int co__sys_pipe(int fds[2])
+{
+    return pipe2(fds, O_CLOEXEC) < 0 ? -errno : 0;
 }
 
 int co__sys_protocol(int fd)
