@@ -44,6 +44,9 @@ set(COPPICE_PC_PRIVATE "-pthread")
 if(COPPICE_HAVE_URING)
   string(APPEND COPPICE_PC_PRIVATE " -luring")
 endif()
+if(COPPICE_HAVE_CARES)
+  string(APPEND COPPICE_PC_PRIVATE " -lcares")
+endif()
 configure_file("${PROJECT_SOURCE_DIR}/cmake/coppice.pc.in"
   "${PROJECT_BINARY_DIR}/coppice.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/coppice.pc"

@@ -41,6 +41,10 @@ set(COPPICE_URING AUTO CACHE STRING
   "The io_uring reactor, which needs liburing: AUTO (when it is there), ON, OFF")
 set_property(CACHE COPPICE_URING PROPERTY STRINGS AUTO ON OFF)
 
+set(COPPICE_CARES AUTO CACHE STRING
+  "Lookups of host names by c-ares: AUTO (when it is there), ON, OFF")
+set_property(CACHE COPPICE_CARES PROPERTY STRINGS AUTO ON OFF)
+
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES AND _top)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
 endif()

@@ -44,6 +44,8 @@ set(COPPICE_PLATFORM_TABLE
   "src/io/sys_posix.c        *          Linux|${_free}"
   "src/io/sys_macos.c        *          Darwin"
   "src/io/sys_bsd.c          *          ${_bsd}"
+  "src/io/dns_ares.c         *          *        CARES"
+  "src/io/dns_none.c         *          *        !CARES"
 )
 
 # The reactors by name (core/poller.h), and the file that makes each.

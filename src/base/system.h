@@ -7,6 +7,7 @@
 #ifndef CO_BASE_SYSTEM_H
 #define CO_BASE_SYSTEM_H
 
+#include <netdb.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -26,6 +27,14 @@
 /* What poll(2) reports of the end of the peer's side; 0 where it does not. */
 #ifndef POLLRDHUP
 #define POLLRDHUP 0
+#endif
+
+/* The name is there, and has no such address; some do not tell. */
+#ifndef EAI_NODATA
+#define EAI_NODATA 0
+#endif
+#ifndef EAI_ADDRFAMILY
+#define EAI_ADDRFAMILY 0
 #endif
 
 /* Whether send(2) heeds MSG_DONTWAIT. On macOS recv(2) alone does. */
