@@ -23,13 +23,14 @@
  *     RECV, SEND     socket     buffer    bytes  0              MSG_...
  *     RECVMSG,       socket     msghdr    1      0              MSG_...
  *     SENDMSG
- *     ACCEPT         listener   sockaddr  0      socklen_t*     SOCK_...
+ *     ACCEPT         listener   sockaddr  0      socklen_t*     0
  *     CONNECT        socket     sockaddr  0      socklen_t      0
  *     POLL           any        -         0      0              CO__POLL_...
  *
- * Pointers in `offset` are cast. The result is what the system call returns, or
- * a negative errno: never -EINTR, -ECANCELED only if it was cancelled without
- * an effect; of POLL it is the mask of events.
+ * Pointers in `offset` are cast. What ACCEPT makes is non-blocking and
+ * close-on-exec. The result is what the system call returns, or a negative
+ * errno: never -EINTR, -ECANCELED only if it was cancelled without an effect;
+ * of POLL it is the mask of events.
  */
 #ifndef CO_CORE_COMMAND_H
 #define CO_CORE_COMMAND_H
@@ -59,8 +60,10 @@ enum co__command_code {
 #define CO__DATA_ONLY 1u         /* as fdatasync */
 
 /* Of `hint`. */
-#define CO__HINT_WAIT  0x01u /* nothing is there yet: do not try first */
-#define CO__HINT_MULTI 0x02u /* ACCEPT: again and again, until cancelled */
+#define CO__HINT_WAIT 0x01u /* RECV...: nothing is there: do not try first */
+/* ACCEPT: again and again, until cancelled; the first -EINVAL may say that the
+ * kernel does not know how. */
+#define CO__HINT_MULTI 0x02u
 /* OPENAT: do not try with O_NONBLOCK first, of a FIFO that is not the same. */
 #define CO__HINT_BLOCKS 0x04u
 

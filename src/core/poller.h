@@ -123,7 +123,8 @@ struct co__poller_ops {
     void (*end)(struct co__poller *poller, int idle);
 
     /* Carry a command out, see core/command.h: its end is reported by its
-     * `done`, from within wait or forget. 0, or -EOPNOTSUPP (never for the
+     * `done`, from within wait or forget, which may cancel commands, and calls
+     * nothing else of the poller's. 0, or -EOPNOTSUPP (never for the
      * socket calls, if submit is there at all), -ENOMEM. */
     int (*submit)(struct co__poller *poller, struct co__command *command);
     /* Let go of a command as soon as can be; its end is reported all the same,

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static const uint8_t opcodes[CO__DO_COUNT] = {
     [CO__DO_READ] = IORING_OP_READ,       [CO__DO_WRITE] = IORING_OP_WRITE,
@@ -44,8 +45,9 @@ uint64_t co__uring_commands(struct io_uring *ring)
 
 static uint16_t priority_of(const struct co__command *command)
 {
-    if (command->hint & CO__HINT_MULTI)
-        return IORING_ACCEPT_MULTISHOT;
+    /* The same bit means different things. */
+    if (CO_UNLIKELY(command->code == CO__DO_ACCEPT))
+        return command->hint & CO__HINT_MULTI ? IORING_ACCEPT_MULTISHOT : 0;
     return command->hint & CO__HINT_WAIT ? IORING_RECVSEND_POLL_FIRST : 0;
 }
 
@@ -76,6 +78,8 @@ int co__uring_submit(struct co__poller *poller, struct co__command *command)
     if (CO_UNLIKELY(command->code == CO__DO_POLL))
         sqe->poll32_events =
             __io_uring_prep_poll_mask(events_of(command->options));
+    else if (CO_UNLIKELY(command->code == CO__DO_ACCEPT))
+        sqe->accept_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
     sqe->user_data = (uintptr_t)command;
     command->over = 0;
     poller->commands++;
