@@ -27,6 +27,10 @@ CO_API CO_MUST_CHECK int co_socket(int domain, int type, int protocol);
  * descriptors or memory (-EMFILE, -ENFILE, -ENOBUFS, -ENOMEM) are returned, and
  * the listener goes on: wait a little and call again.
  *
+ * On io_uring connections to a listener of ours are accepted ahead of the
+ * calls, see docs/guide/reactors.md; those that nobody has asked for are closed
+ * when the listener is closed or released, or the loop freed.
+ *
  * Suspends: if nobody has connected. Thread-safe: yes.
  * Returns the descriptor, or an error. addr and addr_len may be NULL.
  */

@@ -16,6 +16,10 @@ struct co__fd_slot;
 /* Make loop->fds: 0, or -ENOMEM, -EMFILE (too many loops at a time). */
 int co__fds_open(struct co_loop *loop);
 
+/* A run ends, and the loop has no tasks: no command of the library's own is
+ * left with the backend. */
+void co__fds_rest(struct co_loop *loop);
+
 /* Free it; the loop's own descriptors stay open, and the next loop that uses
  * one may have it. The poller may be gone by now: it is not asked. */
 void co__fds_close(struct co_loop *loop);
@@ -23,7 +27,7 @@ void co__fds_close(struct co_loop *loop);
 /*
  * After fork in the child: no loop of the parent owns a descriptor here. `loop`
  * is the one that the forking task ran in, or NULL; its memory is left as it
- * is, nothing is asked of its poller.
+ * is, nothing is asked of its poller. What was accepted ahead is closed.
  */
 void co__fds_abandon(struct co_loop *loop);
 

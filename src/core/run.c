@@ -13,6 +13,7 @@
 #include "base/sanitize.h"
 #include "base/sys.h"
 #include "core/deadlock.h"
+#include "core/fdhook.h"
 #include "core/future.h"
 #include "core/hooks.h"
 #include "core/overflow.h"
@@ -66,6 +67,8 @@ int co__poller_begin(struct co_loop *loop)
 
 void co__poller_end(struct co_loop *loop)
 {
+    if (!loop->held)
+        co__fds_rest(loop);
     if (loop->poller_ops->end)
         loop->poller_ops->end(loop->poller, !loop->held);
 }

@@ -29,6 +29,7 @@
 #include "core/fdhook.h"
 #include "core/run.h"
 #include "core/sched.h"
+#include "io/ahead.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -274,6 +275,8 @@ void co__fd_drop(struct co_loop *loop, int fd, struct co__fd_slot *slot)
         forget_command(loop, slot, CO_READABLE);
     if (CO_UNLIKELY(slot->flags & CO__FD_BUSY(CO_WRITABLE)))
         forget_command(loop, slot, CO_WRITABLE);
+    if (CO_UNLIKELY(slot->ahead))
+        co__ahead_forget(loop, slot);
     if (slot->flags & CO__FD_KNOWN)
         loop->poller_ops->unwatch(loop->poller, fd);
     slot->flags = 0;
@@ -435,6 +438,12 @@ int co__fds_open(struct co_loop *loop)
     return 0;
 }
 
+void co__fds_rest(struct co_loop *loop)
+{
+    if (CO_UNLIKELY(loop->fds->aheads_count))
+        co__ahead_rest(loop);
+}
+
 /* Nobody's again, unless it has changed hands since. */
 static void give_up(struct co__fd_slot *slot, uint32_t id)
 {
@@ -453,6 +462,7 @@ void co__fds_close(struct co_loop *loop)
     struct co__fd_table *table = loop->fds;
     int here = table->epoch == epoch;
 
+    co__ahead_close(table);
     for (uint32_t i = 0; i < table->chunk_count; i++) {
         struct co__fd_slot *chunk = table->chunks[i];
 
@@ -469,7 +479,8 @@ void co__fds_close(struct co_loop *loop)
 
 void co__fds_abandon(struct co_loop *loop)
 {
-    (void)loop;
+    if (loop)
+        co__ahead_close(loop->fds);
     epoch++;
     for (unsigned id = 1; id <= atomic_load(&owners_top); id++)
         atomic_store(&owners[id].maker, NULL);

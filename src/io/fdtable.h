@@ -27,6 +27,9 @@
 /* The first in line in this direction has a command under way. */
 #define CO__FD_BUSY(direction) ((direction) << 8)
 #define CO__FD_DRY             0x400u /* the last command has left nothing */
+/* Of a listener, see ahead.c. */
+#define CO__FD_AHEAD   0x800u  /* connections have been accepted ahead */
+#define CO__FD_ACCEPTS 0x1000u /* a command goes on accepting */
 
 /* Of `ready`: an event has said so, and nothing was tried since. */
 #define CO__FD_FRESH(directions) ((directions) << 2)
@@ -40,6 +43,7 @@ struct co__fd_slot {
     struct co__waitlist waiters[2]; /* readers, writers */
     struct co__reaction *reactions; /* see event/reader.c */
     uint32_t drops;                 /* how often it was dropped */
+    uint32_t ahead; /* 0, or its place in the table's aheads, plus 1 */
 } __attribute__((aligned(CO_CACHE_LINE)));
 
 _Static_assert(sizeof(struct co__fd_slot) == CO_CACHE_LINE,
@@ -51,8 +55,10 @@ _Static_assert(sizeof(struct co__fd_slot) == CO_CACHE_LINE,
 struct co__fd_table {
     struct co__fd_slot **chunks; /* of CO__FD_CHUNK slots; some NULL */
     uint32_t chunk_count;
-    uint32_t id;    /* of this loop in words, 1 and up */
-    uint32_t epoch; /* how many forks lay behind when it was made */
+    uint32_t aheads_count;
+    struct co__ahead **aheads; /* see ahead.c; some NULL */
+    uint32_t id;               /* of this loop in words, 1 and up */
+    uint32_t epoch;            /* how many forks lay behind when it was made */
 };
 
 /* The slot of a number if the loop has one, used or not. */

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "core/command.h"
 #include "core/fdhook.h"
+#include "io/ahead.h"
 
 #define PAUSE_FIRST (1 * CO_MS)
 #define PAUSE_MOST  (32 * CO_MS)
@@ -42,7 +43,9 @@ static int wait_turn(const struct co__here *here, struct co__fd_slot *slot,
                            co__time_add(loop->now, *pause));
         *pause = *pause * 2 < PAUSE_MOST ? *pause * 2 : PAUSE_MOST;
     } else {
-        r = co__fd_await(loop, slot, op->fd, op->direction);
+        r = op->mode & CO__OP_AHEAD
+                ? co__ahead_await(loop, slot, op->fd)
+                : co__fd_await(loop, slot, op->fd, op->direction);
         if (r < 0)
             return r;
         r = co__park(loop, here->task, co__io_reason(op->direction));
@@ -82,7 +85,8 @@ CO_NOINLINE ssize_t co__io_wait(const struct co__here *here, struct co__op *op)
         !(here->task->flags & CO__FLAG_CALLBACK))
         return co__io_command(here, slot, op);
     list = co__fd_waiters(slot, op->direction);
-    blind = !(slot->flags & CO__FD_OWN) || op->mode || co__commands(here->loop);
+    blind = !(slot->flags & CO__FD_OWN) || op->mode & ~CO__OP_AHEAD ||
+            (co__commands(here->loop) && !(slot->flags & CO__FD_ACCEPTS));
     for (;;) {
         int first = waiter.list ? list->head == &waiter : !list->head;
 
@@ -152,6 +156,8 @@ int co__fd_wait_ready(struct co_loop *loop, struct co__fd_wait *wait)
             return 0;
     }
     n = co__fd_poll(wait->fd, directions);
+    if (n == 0 && slot->flags & CO__FD_AHEAD)
+        return directions & CO_READABLE;
     if (n == 0)
         slot->ready &= (uint8_t) ~(directions | CO__FD_FRESH(directions));
     return n;

@@ -24,6 +24,7 @@ enum co__op_mode {
     CO__OP_NOWAIT = 1u << 0,  /* never wait: -EAGAIN instead */
     CO__OP_ASIDE = 1u << 1,   /* -EAGAIN tells nothing of the stream's data */
     CO__OP_BACKOFF = 1u << 2, /* no event follows -EAGAIN: look again later */
+    CO__OP_AHEAD = 1u << 3,   /* an accept, which the backend may do ahead */
 };
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making sockets, accepting and connecting.
+ * Making sockets and connecting.
  *
  * A foreign socket that blocks is made non-blocking for the one accept or
  * connect, and made blocking again before anything else happens: there is no
@@ -9,6 +9,7 @@
 #include <coppice/socket.h>
 
 #include "base/system.h"
+#include "core/command.h"
 #include "io/care.h"
 #include "io/io.h"
 #include "io/sys.h"
@@ -19,8 +20,7 @@
 struct sock_op {
     struct co__op op; /* first: what the mechanism knows */
     struct sockaddr *addr;
-    socklen_t *addr_len; /* accept */
-    socklen_t addr_size; /* connect */
+    socklen_t addr_size;
 };
 
 int co_socket(int domain, int type, int protocol)
@@ -69,58 +69,6 @@ int co__send_unblock(int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
         return -errno;
     return co__fd_unblock(fd);
-}
-
-/* ---- accept -------------------------------------------------------------- */
-
-static ssize_t accept_foreign(int fd, struct sockaddr *addr,
-                              socklen_t *addr_len)
-{
-    int conn;
-    int flags = co__fd_poll(fd, CO_READABLE);
-
-    if (flags <= 0)
-        return flags < 0 ? flags : -EAGAIN;
-    flags = co__fd_unblock(fd);
-    if (flags < 0)
-        return flags;
-    conn = co__sys_accept(fd, addr, addr_len);
-    co__fd_reblock(fd, flags);
-    return conn;
-}
-
-static ssize_t try_accept(struct co__op *op, unsigned care)
-{
-    struct sock_op *s = (struct sock_op *)op;
-    unsigned kind;
-    ssize_t conn;
-
-    do
-        conn = care & CO__FD_OWN ? co__sys_accept(op->fd, s->addr, s->addr_len)
-                                 : accept_foreign(op->fd, s->addr, s->addr_len);
-    while (conn == -EINTR);
-    if (conn < 0)
-        return conn;
-    /* A connection is of its listener's kind. Without memory to note that it
-     * is ours it is a foreign one to us: slower, but not lost. */
-    kind = care & CO__FD_OWN ? care & (CO__FD_SOCKET | CO__FD_DRAIN)
-                             : co__fd_kind_of_socket((int)conn);
-    (void)co__fd_own((int)conn, CO__FD_OWN | kind);
-    return conn;
-}
-
-static const struct co__op_kind kind_accept = {try_accept, NULL};
-
-int co_accept(int fd, struct sockaddr *addr, socklen_t *addr_len)
-{
-    struct sock_op s = {
-        .op = {.fd = fd}, .addr = addr, .addr_len = addr ? addr_len : NULL};
-
-    if (fd < 0)
-        return -EBADF;
-    if (addr && !addr_len)
-        return -EINVAL;
-    return (int)co__io(&s.op, &kind_accept, CO_READABLE);
 }
 
 /* ---- connect ------------------------------------------------------------- */
@@ -177,8 +125,60 @@ static ssize_t try_connected(struct co__op *op, unsigned care)
     return connect_outcome((struct sock_op *)op);
 }
 
-static const struct co__op_kind kind_connect = {try_connect, NULL},
+static void describe_connect(struct co__op *op, struct co__command *command)
+{
+    const struct sock_op *s = (const struct sock_op *)op;
+
+    command->code = CO__DO_CONNECT;
+    command->data = s->addr;
+    command->offset = s->addr_size;
+}
+
+static const struct co__op_kind kind_connect = {try_connect, describe_connect},
                                 kind_connected = {try_connected, NULL};
+
+/* TCP, which alone takes its time, and nobody in line: who comes while another
+ * connects shares its outcome. */
+static int is_command(const struct co__fd_slot *slot, int family)
+{
+    const struct co_loop *loop = co__loop;
+
+    return loop && co__commands(loop) && co__fd_commanded(slot) &&
+           slot->flags & CO__FD_DRAIN && !slot->waiters[1].head &&
+           (family == AF_INET || family == AF_INET6) &&
+           !(loop->self->flags & CO__FLAG_CALLBACK);
+}
+
+/* The backend has fetched the error as SO_ERROR would, and has left the socket
+ * between, see connect_outcome. An attempt that is under way goes on. */
+static void make_free(int fd)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer);
+
+    if (co__fd_poll(fd, CO_WRITABLE) > 0 &&
+        getpeername(fd, (struct sockaddr *)&peer, &len) < 0 &&
+        errno == ENOTCONN)
+        (void)connect(fd, &nobody, sizeof(nobody));
+}
+
+static ssize_t connect_by_command(struct sock_op *s, struct co__fd_slot *slot)
+{
+    struct co__here here;
+    uint32_t drops = slot->drops;
+    ssize_t r;
+
+    co__here(&here);
+    s->op.kind = &kind_connect;
+    s->op.direction = CO_WRITABLE;
+    r = co__io_command(&here, slot, &s->op);
+    if (r == -EALREADY)
+        return -EINPROGRESS; /* begun by a call that was cancelled, say */
+    if (r < 0 && r != -EISCONN && slot->drops == drops)
+        make_free(s->op.fd);
+    return r;
+}
 
 int co_connect(int fd, const struct sockaddr *addr, socklen_t addr_len)
 {
@@ -202,7 +202,9 @@ int co_connect(int fd, const struct sockaddr *addr, socklen_t addr_len)
         r = co__io(&s.op, &kind_connect, CO_WRITABLE);
     } else {
         r = co__io_enter();
-        if (r == 0)
+        if (r == 0 && is_command(slot, addr->sa_family))
+            r = connect_by_command(&s, slot);
+        else if (r == 0)
             r = try_connect(&s.op, slot ? slot->flags : 0);
     }
     /* What was seen of the socket before it was connected is void. */

@@ -81,6 +81,19 @@ static int dial(const co_server *server)
     return dial_at(server, 0);
 }
 
+/* The same without giving way: nothing is accepted meanwhile. */
+static int dial_at_once(const co_server *server)
+{
+    co_addr addr;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(co_server_address(server, 0, &addr), 0);
+    ck_assert_int_eq(connect(fd, &addr.as.any, addr.len), 0);
+    ck_assert_int_eq(co_adopt(fd), 0);
+    return fd;
+}
+
 static void close_well(co_server *server)
 {
     ck_assert_int_eq(co_server_close(server, 0), 0);
@@ -724,17 +737,21 @@ CO_TASK_TEST(client_that_never_reads_is_cut_off_in_the_end)
 
 /* ---- lack of descriptors, and other errors ------------------------------- */
 
-/* Let this process open so many more. */
+/* Let this process open so many more. Before anything is accepted: the kernel
+ * may go by the limit that was when it was told to accept. */
 static rlim_t allow(int more)
 {
     struct rlimit limit;
     rlim_t before;
-    int next = dup(0);
+    int fds[32];
 
-    close(next);
+    for (int i = 0; i < more; i++)
+        fds[i] = dup(0);
+    for (int i = 0; i < more; i++)
+        close(fds[i]);
     getrlimit(RLIMIT_NOFILE, &limit);
     before = limit.rlim_cur;
-    limit.rlim_cur = (rlim_t)(next + more);
+    limit.rlim_cur = (rlim_t)fds[more - 1] + 1;
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     return before;
 }
@@ -750,9 +767,10 @@ static void allow_again(rlim_t before)
 
 CO_TASK_TEST(without_descriptors_clients_are_hung_up_on)
 {
+    /* Its address and its reserve, eight connections, and one more. */
+    rlim_t before = allow(2 + 2 * 8 + 1);
     co_server *server = start(echo);
     int clients[8];
-    rlim_t before;
 
     /* Connected, and not accepted: this task has not waited. */
     for (int i = 0; i < 8; i++) {
@@ -768,7 +786,6 @@ CO_TASK_TEST(without_descriptors_clients_are_hung_up_on)
     while (stats_of(server).accepted < 8)
         ck_assert_int_eq(co_sleep(CO_MS / 4), 0);
 
-    before = allow(1);
     for (int i = 0; i < 5; i++) {
         int fd = dial(server); /* takes the last one */
 
@@ -787,15 +804,14 @@ CO_TASK_TEST(without_descriptors_clients_are_hung_up_on)
 /* Somebody else was quicker to take the descriptor that was kept. */
 CO_TASK_TEST(server_without_its_reserve_goes_on)
 {
+    rlim_t before = allow(3);
     co_server *server = start(echo);
-    rlim_t before;
     int fd, last;
 
     co_test_yield();
     close(server->reserve);
     server->reserve = -1;
-    before = allow(2);
-    fd = dial(server);
+    fd = dial_at_once(server);
     last = dup(0);
     ck_assert_int_ge(last, 0);
     while (!stats_of(server).errors)
@@ -873,7 +889,7 @@ CO_TASK_TEST(server_that_is_closed_at_once_leaves_nothing)
 {
     for (int i = 0; i < 3; i++) {
         co_server *server = start(echo);
-        int fd = i ? dial(server) : -1;
+        int fd = i ? dial_at_once(server) : -1;
 
         ck_assert_int_eq(co_server_close(server, i == 2 ? CO_SEC : 0), 0);
         if (fd >= 0)
@@ -1051,7 +1067,7 @@ CO_TASK_TEST(connection_accepted_in_the_turn_of_a_stop_is_not_lost)
     int fd;
 
     co_test_yield();
-    fd = dial(server);
+    fd = dial_at_once(server);
     while (server->listeners[0].task->state == CO__TASK_PARKED)
         collect_events();
     ck_assert_int_eq(co_server_stop(server), 0);

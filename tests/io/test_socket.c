@@ -464,6 +464,102 @@ CO_TASK_TEST(refused_connection_leaves_the_socket_usable)
     ck_assert_int_eq(co_close(listener), 0);
 }
 
+/* A raw connect(2) is asked: another co_connect might make up for a socket that
+ * was left between two states. */
+CO_TASK_TEST(failed_connects_leave_the_socket_as_it_was)
+{
+    static const char *const nowhere[] = {"127.0.0.1:1", "255.255.255.255:1"};
+    int listener = co_tcp_listen("127.0.0.1:0", 0);
+    co_addr good, bad;
+
+    ck_assert_int_eq(co_addr_tcp(bound_to(listener), &good), 0);
+    for (int i = 0; i < 4; i++) {
+        int fd = co_socket(AF_INET, SOCK_STREAM, 0);
+        int conn, error = -1;
+        socklen_t len = sizeof(error);
+
+        ck_assert_int_eq(co_addr_tcp(nowhere[i / 2], &bad), 0);
+        ck_assert_int_eq(co_connect(fd, &bad.as.any, bad.len),
+                         i / 2 ? -ENETUNREACH : -ECONNREFUSED);
+        ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+        ck_assert_int_eq(error, 0);
+        if (i % 2) {
+            ck_assert(connect(fd, &good.as.any, good.len) == 0 ||
+                      errno == EINPROGRESS);
+            ck_assert_int_gt(co_wait_fd(fd, CO_WRITABLE), 0);
+        } else {
+            ck_assert_int_eq(co_connect(fd, &good.as.any, good.len), 0);
+        }
+        conn = co_accept(listener, NULL, NULL);
+        talk(fd, conn);
+        /* A connection survives what is refused. */
+        if (i % 2 == 0)
+            ck_assert_int_eq(co_connect(fd, &bad.as.any, bad.len), -EISCONN);
+        talk(fd, conn);
+        ck_assert_int_eq(co_close(conn), 0);
+        ck_assert_int_eq(co_close(fd), 0);
+    }
+    ck_assert_int_eq(co_close(listener), 0);
+}
+
+/* Cancelled and connected in one turn: it says one of them, and a second call
+ * says that it is connected. */
+CO_TASK_TEST(a_connect_is_cancelled_in_the_turn_of_its_end)
+{
+    int listener = co_tcp_listen("127.0.0.1:0", 0);
+
+    ck_assert_int_eq(co_addr_tcp(bound_to(listener), &connect_to), 0);
+    for (int i = 0; i < 20; i++) {
+        struct call call = {.fd = co_socket(AF_INET, SOCK_STREAM, 0)};
+        ssize_t r;
+        int conn;
+
+        call_start(&call, call_connect);
+        if (i & 1)
+            collect_events();
+        if (i & 2)
+            co_test_yield();
+        if (call.result == 12345)
+            co_cancel(call.task);
+        r = call_result(&call);
+        ck_assert(r == 0 || r == -ECANCELED);
+        if (r < 0) {
+            r = co_connect(call.fd, &connect_to.as.any, connect_to.len);
+            ck_assert(r == 0 || r == -EISCONN);
+        }
+        conn = co_accept(listener, NULL, NULL);
+        talk(call.fd, conn);
+        ck_assert_int_eq(co_close(conn), 0);
+        ck_assert_int_eq(co_close(call.fd), 0);
+    }
+    ck_assert_int_eq(co_close(listener), 0);
+}
+
+/* Behind it nobody answers, and its limit is told from the kernel's. */
+CO_TASK_TEST(a_timed_out_connect_goes_on)
+{
+    int fillers[4], listener = full_listener(fillers, 4, &connect_to);
+    int fd = co_socket(AF_INET, SOCK_STREAM, 0);
+    struct call joined = {.fd = fd};
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer);
+
+    co_timeout(CO_MS)
+        ck_assert_int_eq(co_connect(fd, &connect_to.as.any, connect_to.len),
+                         -ETIMEDOUT);
+    ck_assert_int_eq(connect(fd, &connect_to.as.any, connect_to.len), -1);
+    ck_assert_int_eq(errno, EALREADY);
+    ck_assert_int_eq(getpeername(fd, (struct sockaddr *)&peer, &len), -1);
+    call_start(&joined, call_connect);
+    ck_assert(call_waits(&joined));
+    co_cancel(joined.task);
+    ck_assert_int_eq(call_result(&joined), -ECANCELED);
+    ck_assert_int_eq(co_close(fd), 0);
+    for (int i = 0; i < 4; i++)
+        close(fillers[i]);
+    ck_assert_int_eq(co_close(listener), 0);
+}
+
 CO_TASK_TEST(connect_refuses_bad_input)
 {
     co_addr addr;
@@ -548,6 +644,9 @@ static Suite *suite(void)
     tcase_add_test(tc, connect_waits_and_can_be_cancelled);
     tcase_add_test(tc, connect_succeeds_when_there_is_room);
     tcase_add_test(tc, refused_connection_leaves_the_socket_usable);
+    tcase_add_test(tc, failed_connects_leave_the_socket_as_it_was);
+    tcase_add_test(tc, a_connect_is_cancelled_in_the_turn_of_its_end);
+    tcase_add_test(tc, a_timed_out_connect_goes_on);
     tcase_add_test(tc, connect_refuses_bad_input);
     tcase_add_test(tc, full_unix_backlog_makes_the_dialler_wait);
     suite_add_tcase(s, tc);
