@@ -31,6 +31,7 @@
 #include <coppice/once.h>
 #include <coppice/pipe.h>
 #include <coppice/procpool.h>
+#include <coppice/protocol.h>
 #include <coppice/queue.h>
 #include <coppice/reader.h>
 #include <coppice/report.h>
@@ -46,6 +47,7 @@
 #include <coppice/stream_ops.h>
 #include <coppice/task.h>
 #include <coppice/threadpool.h>
+#include <coppice/transport.h>
 #include <coppice/waitgroup.h>
 
 #endif

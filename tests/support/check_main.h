@@ -31,6 +31,11 @@
 #define CO_TEST_SLOW 0
 #endif
 
+/* 1 under valgrind, which is slower by far. Set by the build. */
+#ifndef CO_TEST_MEMCHECK
+#define CO_TEST_MEMCHECK 0
+#endif
+
 /* The process that has to finish; 0 when it has. Check's children inherit it
  * and are not meant. */
 static pid_t co_test_unfinished;
@@ -51,6 +56,12 @@ static pid_t co_test_unfinished;
 static inline int co_test_scale(int full, int reduced)
 {
     return CO_TEST_SLOW ? reduced : full;
+}
+
+/* The same for what has to be many with the sanitizers, too. */
+static inline int co_test_crawl(int full, int reduced)
+{
+    return CO_TEST_MEMCHECK || CO_TEST_EMULATED ? reduced : full;
 }
 
 /* The number of descriptors that this process has open, or -1. */

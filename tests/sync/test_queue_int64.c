@@ -71,7 +71,7 @@ static void agree(size_t bytes, uint32_t priorities)
     co_queue *model = make(bytes, compare);
     struct element a, b;
 
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < co_test_crawl(20000, 1000); i++) {
         size_t count = co_queue_count(model);
 
         if (count < HELD && (!count || co_test_random_below(&random, 2))) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "suite.h"
 
+#include "support/pidfd.h"
+
 #include <limits.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -221,8 +223,23 @@ START_TEST(a_poller_may_be_closed_with_its_watches)
 }
 END_TEST
 
+START_TEST(a_kernel_that_cannot_watch_processes_says_so)
+{
+    struct watched w = unwatched;
+
+    ck_assert_int_eq(ops->watch_process(poller, &w.watch, getpid()), -ENOSYS);
+    ck_assert_int_eq(ops->watch_process(poller, &w.watch, 0), -EINVAL);
+    ck_assert_int_eq(look(), 0);
+    ck_assert_int_eq(w.fired, 0);
+}
+END_TEST
+
 void add_processes(TCase *tc)
 {
+    if (!co_test_watches_processes()) {
+        tcase_add_test(tc, a_kernel_that_cannot_watch_processes_says_so);
+        return;
+    }
     tcase_add_test(tc, the_end_of_a_process_is_told_once);
     tcase_add_test(tc, a_process_that_has_ended_already_is_told_of);
     tcase_add_test(tc, a_process_that_is_killed_is_told_of);

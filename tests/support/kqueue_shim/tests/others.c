@@ -2,6 +2,8 @@
 /* EVFILT_PROC, EVFILT_SIGNAL and EVFILT_USER. */
 #include "shim_tests.h"
 
+#include "support/pidfd.h"
+
 #include <signal.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -272,8 +274,10 @@ END_TEST
 
 void add_others(TCase *tc)
 {
-    tcase_add_test(tc, the_exit_status_of_a_process_is_in_data);
-    tcase_add_test(tc, a_process_that_does_not_exist_cannot_be_attached_to);
+    if (co_test_watches_processes()) {
+        tcase_add_test(tc, the_exit_status_of_a_process_is_in_data);
+        tcase_add_test(tc, a_process_that_does_not_exist_cannot_be_attached_to);
+    }
     tcase_add_test(tc, data_is_how_often_the_signal_has_occurred);
     tcase_add_test(tc, a_signal_that_is_ignored_is_recorded);
     tcase_add_test(tc, a_signal_that_is_blocked_is_recorded_and_stays_pending);
