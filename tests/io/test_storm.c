@@ -34,12 +34,14 @@ struct stream {
 static unsigned char *keep(struct stream *s, unsigned char *buffer)
 {
     unsigned char *oldest = s->kept[s->kept_next];
+    int touched = 0;
 
     memset(buffer, UNTOUCHED, BUFFER);
     s->kept[s->kept_next] = buffer;
     s->kept_next = (s->kept_next + 1) % KEPT;
     for (int i = 0; oldest && i < BUFFER; i++)
-        ck_assert_uint_eq(oldest[i], UNTOUCHED);
+        touched |= oldest[i] != UNTOUCHED;
+    ck_assert(!touched);
     free(oldest);
     buffer = malloc(BUFFER);
     ck_assert_ptr_nonnull(buffer);
@@ -146,19 +148,27 @@ static void storm(pair_fn *make, int operations)
     ck_assert_uint_lt(cancelled, (uint64_t)operations);
 }
 
+/* Where the kernel carries out the calls there is most to go wrong. */
+static int many(void)
+{
+    int commands = !strcmp(co_loop_backend(co_loop_running()), "io_uring");
+
+    return commands ? 100000 : co_test_crawl(10000, 1000);
+}
+
 CO_TASK_TEST(no_byte_of_a_unix_socket_is_lost)
 {
-    storm(unix_pair, co_test_crawl(100000, 1000));
+    storm(unix_pair, many());
 }
 
 CO_TASK_TEST(no_byte_of_a_tcp_socket_is_lost)
 {
-    storm(tcp_pair, co_test_crawl(100000, 1000));
+    storm(tcp_pair, many());
 }
 
 CO_TASK_TEST(no_byte_of_a_pipe_is_lost)
 {
-    storm(pipe_pair, co_test_crawl(20000, 1000));
+    storm(pipe_pair, co_test_crawl(2000, 1000));
 }
 
 /* ---- writers ------------------------------------------------------------- */
@@ -200,7 +210,7 @@ CO_TASK_TEST(a_cancelled_write_has_sent_what_it_says)
     unix_pair(fds);
     w.fd = fds[1];
     w.task = co_test_spawn(write_much, &w);
-    for (int i = 0; i < co_test_crawl(20000, 500); i++) {
+    for (int i = 0; i < co_test_crawl(2000, 500); i++) {
         co_test_yield();
         if (i & 1)
             collect_events();
@@ -225,7 +235,7 @@ CO_TASK_TEST(a_cancelled_write_has_sent_what_it_says)
 /* Closed in the turn of the end, and the number used again at once. */
 CO_TASK_TEST(closing_and_reusing_numbers_mixes_nothing_up)
 {
-    for (int i = 0; i < co_test_crawl(5000, 100); i++) {
+    for (int i = 0; i < co_test_crawl(1000, 100); i++) {
         struct call reader = {.len = 64}, again = {.len = 64};
         int fds[2], others[2];
         ssize_t n;
