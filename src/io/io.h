@@ -117,6 +117,12 @@ CO_INLINE void co__send_end(const struct co__op *op, int flags)
         co__fd_reblock(op->fd, flags);
 }
 
+/* connect(2) of a socket that does not block: 0, -EINPROGRESS if it goes on by
+ * itself, or an error. And, when the socket is writable, how that went: 0, an
+ * error, or -EAGAIN if it still goes on. */
+int co__connect_begin(int fd, const struct sockaddr *addr, socklen_t len);
+int co__connect_outcome(int fd, const struct sockaddr *addr, socklen_t len);
+
 /* Which directions are ready now, as poll(2) sees it: 0: none; -EBADF. */
 int co__fd_poll(int fd, int directions);
 

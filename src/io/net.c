@@ -43,15 +43,26 @@ static int set(int fd, int level, int name, const int *value)
     return setsockopt(fd, level, name, value, sizeof(*value)) < 0 ? -errno : 0;
 }
 
-static int dial(const co_addr *addr)
+int co__net_prepare(int fd, int family, int type, const co_addr *local)
 {
-    int fd = co_socket(addr->as.any.sa_family, SOCK_STREAM, 0);
     int r = 0;
+
+    if (type == SOCK_STREAM && family != AF_UNIX)
+        r = set(fd, IPPROTO_TCP, TCP_NODELAY, &yes);
+    if (r == 0 && local && bind(fd, &local->as.any, local->len) < 0)
+        r = -errno;
+    return r;
+}
+
+int co__net_dial(const co_addr *addr, int type, const co_addr *local)
+{
+    int family = addr->as.any.sa_family;
+    int fd = co_socket(family, type, 0);
+    int r;
 
     if (fd < 0)
         return fd;
-    if (addr->as.any.sa_family != AF_UNIX)
-        r = set(fd, IPPROTO_TCP, TCP_NODELAY, &yes);
+    r = co__net_prepare(fd, family, type, local);
     if (r == 0)
         r = co_connect(fd, &addr->as.any, addr->len);
     return r < 0 ? fail(fd, r) : fd;
@@ -93,9 +104,9 @@ int co_tcp_dial(const char *address)
 
     if (r < 0)
         return r;
-    r = dial(&addr);
+    r = co__net_dial(&addr, SOCK_STREAM, NULL);
     if (r == -EAFNOSUPPORT && co__net_any_ipv4(&addr))
-        r = dial(&addr);
+        r = co__net_dial(&addr, SOCK_STREAM, NULL);
     return r;
 }
 
@@ -119,7 +130,7 @@ int co_unix_dial(const char *path)
     co_addr addr;
     int r = co_addr_unix(path, &addr);
 
-    return r < 0 ? r : dial(&addr);
+    return r < 0 ? r : co__net_dial(&addr, SOCK_STREAM, NULL);
 }
 
 int co_unix_listen(const char *path, int backlog)

@@ -73,56 +73,62 @@ int co__send_unblock(int fd)
 
 /* ---- connect ------------------------------------------------------------- */
 
+int co__connect_begin(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    int r = connect(fd, addr, len) < 0 ? -errno : 0;
+
+    return r == -EINTR || r == -EALREADY ? -EINPROGRESS : r;
+}
+
 /* -EINPROGRESS if it goes on by itself. */
 static ssize_t try_connect(struct co__op *op, unsigned care)
 {
     struct sock_op *s = (struct sock_op *)op;
     int flags = care & CO__FD_OWN ? 0 : co__fd_unblock(op->fd);
-    ssize_t r = 0;
+    ssize_t r;
 
     if (flags < 0)
         return flags;
-    if (connect(op->fd, s->addr, s->addr_size) < 0)
-        r = -errno;
+    r = co__connect_begin(op->fd, s->addr, s->addr_size);
     co__fd_reblock(op->fd, flags);
-    return r == -EINTR || r == -EALREADY ? -EINPROGRESS : r;
+    return r;
 }
 
-/* How an attempt that is over went. */
-static ssize_t connect_outcome(struct sock_op *s)
+int co__connect_outcome(int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct sockaddr_storage peer;
-    socklen_t len = sizeof(peer);
+    socklen_t peer_len = sizeof(peer);
     int error = 0;
     socklen_t error_len = sizeof(error);
 
     /* Asking connect itself leaves the socket connected, or free for another
      * attempt, as a blocking connect does. SO_ERROR would leave it between. */
     if (CO_CONNECT_TELLS &&
-        (s->addr->sa_family == AF_INET || s->addr->sa_family == AF_INET6)) {
-        if (connect(s->op.fd, s->addr, s->addr_size) == 0 || errno == EISCONN)
+        (addr->sa_family == AF_INET || addr->sa_family == AF_INET6)) {
+        if (connect(fd, addr, len) == 0 || errno == EISCONN)
             return 0;
         return errno == EALREADY || errno == EINTR ? -EAGAIN : -errno;
     }
-    if (getsockopt(s->op.fd, SOL_SOCKET, SO_ERROR, &error, &error_len) < 0)
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) < 0)
         return -errno;
     if (error)
         return -error;
     /* Somebody else may have fetched the error. EINVAL: it was connected, and
      * was reset since; macOS says so. */
-    if (getpeername(s->op.fd, (struct sockaddr *)&peer, &len) == 0)
+    if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0)
         return 0;
     return errno == EINVAL ? 0 : -errno;
 }
 
 static ssize_t try_connected(struct co__op *op, unsigned care)
 {
+    struct sock_op *s = (struct sock_op *)op;
     int r = co__fd_poll(op->fd, CO_WRITABLE);
 
     (void)care;
     if (r <= 0)
         return r < 0 ? r : -EAGAIN;
-    return connect_outcome((struct sock_op *)op);
+    return co__connect_outcome(op->fd, s->addr, s->addr_size);
 }
 
 static void describe_connect(struct co__op *op, struct co__command *command)

@@ -152,8 +152,8 @@ co_stream *co_stream_over(const co_stream_ops *ops, void *arg,
 co_stream *co_stream_new(int fd, const co_stream_options *options)
 {
     int borrowed = options && options->borrow;
-    co_stream *stream = co_stream_over(borrowed ? &borrowed_ops : &fd_ops,
-                                       arg_of(fd), options);
+    co_stream *stream =
+        co_stream_over(borrowed ? &borrowed_ops : &fd_ops, arg_of(fd), options);
     int r;
 
     if (!stream)

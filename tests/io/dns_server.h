@@ -9,6 +9,7 @@
  *     never    no answer                 missing  NXDOMAIN
  *     broken   SERVFAIL                  refused  REFUSED
  *     bad<N>   malformed in way N        fuzz     a good answer, some bytes not
+ *     l-2-3    127.0.0.2, 127.0.0.3      m-2      the same, and ::1
  *     4.3.2.1.in-addr.arpa: the name host.test, and no other has one
  */
 #ifndef CO_TESTS_IO_DNS_SERVER_H
@@ -210,6 +211,16 @@ static inline int dns_answer(struct dns_server *server, int by_tcp,
             p->bytes[2] |= 2; /* truncated */
         for (unsigned i = 0; by_tcp && is_a && i < 100; i++)
             dns_put_a(p, i);
+    } else if (name[1] == '-') {
+        for (const char *at_number = name + 1; is_a && *at_number == '-';
+             at_number += 2) {
+            unsigned char loopback[4] = {127, 0, 0, 0};
+
+            loopback[3] = (unsigned char)(at_number[1] - '0');
+            dns_put_record(p, 1, loopback, 4);
+        }
+        if (is_aaaa && name[0] == 'm')
+            dns_put_aaaa(p, "::1");
     } else if (strncmp(name, "both", 4) == 0) {
         if (is_a)
             dns_put_record(p, 1, "\300\0\2\1", 4);
