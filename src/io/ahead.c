@@ -133,7 +133,8 @@ static int place(struct co__fd_table *table)
     for (uint32_t i = 0; i < count; i++)
         if (!table->aheads[i])
             return (int)i;
-    aheads = co__realloc(table->aheads, (count + 1) * sizeof(*aheads));
+    aheads =
+        co__realloc(table->aheads, (count + 1) * sizeof(struct co__ahead *));
     if (!aheads)
         return -ENOMEM;
     aheads[count] = NULL;

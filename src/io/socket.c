@@ -147,9 +147,9 @@ static const struct co__op_kind kind_connect = {try_connect, describe_connect},
  * connects shares its outcome. */
 static int is_command(const struct co__fd_slot *slot, int family)
 {
-    const struct co_loop *loop = co__loop;
+    const struct co_loop *loop = co__loop; /* if there is a slot */
 
-    return loop && co__commands(loop) && co__fd_commanded(slot) &&
+    return slot && co__commands(loop) && co__fd_commanded(slot) &&
            slot->flags & CO__FD_DRAIN && !slot->waiters[1].head &&
            (family == AF_INET || family == AF_INET6) &&
            !(loop->self->flags & CO__FLAG_CALLBACK);

@@ -228,7 +228,7 @@ CO_TASK_TEST(several_acceptors_share_what_comes)
 
 CO_TASK_TEST(addresses_are_those_of_the_peers)
 {
-    struct sockaddr_in peer, own;
+    struct sockaddr_in peer, own = {.sin_port = 0};
     socklen_t len;
     int fds[3];
     int conn;
