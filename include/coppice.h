@@ -31,6 +31,7 @@
 #include <coppice/mutex.h>
 #include <coppice/once.h>
 #include <coppice/pipe.h>
+#include <coppice/process.h>
 #include <coppice/procpool.h>
 #include <coppice/protocol.h>
 #include <coppice/queue.h>

@@ -51,6 +51,7 @@ const char *co__describe_reason(unsigned reason)
         [CO__WAIT_FILE] = "file",
         [CO__WAIT_PROCESS] = "process pool",
         [CO__WAIT_SIGNAL] = "signal",
+        [CO__WAIT_EXIT] = "process",
         [CO__WAIT_THREAD] = "another thread",
     };
     const char *name = reason < CO__WAIT_REASON_COUNT ? names[reason] : NULL;

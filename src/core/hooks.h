@@ -27,6 +27,10 @@ void co__locals_inherit(struct co_task *child, const struct co_task *parent);
 void co__locals_inherit_thread(struct co_task *child);
 void co__locals_release(struct co_task *task);
 
+/* A loop is about to be freed: reap what was killed, and watch none of its
+ * processes any more. In io/process.c. */
+void co__processes_close(struct co_loop *loop);
+
 /* A loop is about to be freed: nobody's call is made any more, signals are left
  * alone. In event/callback.c. */
 void co__event_close(struct co_loop *loop);

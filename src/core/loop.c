@@ -156,6 +156,7 @@ void co_loop_free(co_loop *loop)
     CO_ASSERT(!loop->held);
     co__inbox_quiesce(&loop->inbox);
     co__registry_remove(loop);
+    co__processes_close(loop);
     co__event_close(loop);
     loop->poller_ops->close(loop->poller);
     co__fds_close(loop);

@@ -50,6 +50,7 @@ struct co__fd_table;
 struct co__stack_pool;
 struct co_future;
 struct co_gen;
+struct co_process;
 struct co_signal;
 
 struct co_loop {
@@ -109,6 +110,7 @@ struct co_loop {
     struct co__request *requests; /* of co_future_on_done */
     struct co__sigcall *sigcalls; /* of co_loop_add_signal */
     struct co_signal *signals;    /* of co_signal_open */
+    struct co_process *processes; /* of co_process_spawn, that run */
     co_task_factory task_factory; /* valid if CO__LOOP_FACTORY */
     void *task_factory_data;
     struct co_task *in_factory; /* the task that runs it, or NULL */

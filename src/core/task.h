@@ -58,6 +58,7 @@ enum co__wait_reason {
     CO__WAIT_FILE,
     CO__WAIT_PROCESS,
     CO__WAIT_SIGNAL,
+    CO__WAIT_EXIT,   /* a process, to end */
     CO__WAIT_THREAD, /* another thread is about to let go */
     CO__WAIT_REASON_COUNT,
 };

@@ -351,17 +351,28 @@ ssize_t co_write(int fd, const void *data, size_t len)
     return co__io(&rw.op, &kind_write, CO_WRITABLE);
 }
 
-ssize_t co__fd_try_read(int fd, void *buffer, size_t len)
+static ssize_t try_now(const struct co__op_kind *kind, int direction, int fd,
+                       void *data, size_t len)
 {
-    struct rw_op rw = {.op = {.kind = &kind_read,
+    struct rw_op rw = {.op = {.kind = kind,
                               .fd = fd,
-                              .direction = CO_READABLE,
+                              .direction = direction,
                               .mode = CO__OP_NOWAIT},
-                       .data = buffer};
+                       .data = data};
     struct co__here here;
 
     rw.op.want = rw.len = len < CO__IO_MAX ? len : CO__IO_MAX;
     return co__here(&here) ? co__io_wait(&here, &rw.op) : co__io_block(&rw.op);
+}
+
+ssize_t co__fd_try_read(int fd, void *buffer, size_t len)
+{
+    return try_now(&kind_read, CO_READABLE, fd, buffer, len);
+}
+
+ssize_t co__fd_try_write(int fd, const void *data, size_t len)
+{
+    return try_now(&kind_write, CO_WRITABLE, fd, (void *)data, len);
 }
 
 int co__io_vector_sum(const struct iovec *iov, int count, size_t *sum)

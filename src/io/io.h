@@ -91,9 +91,10 @@ ssize_t co__io_block(struct co__op *op);
 /* As co__io_enter, outside a task. */
 int co__block_enter(void);
 
-/* co_read past the checks on entry, and without waiting: -EAGAIN. For who has
- * waited, and was woken before a cancel came. */
+/* co_read and co_write past the checks on entry, and without waiting: -EAGAIN.
+ * For who has waited, and was woken before a cancel came. */
 ssize_t co__fd_try_read(int fd, void *buffer, size_t len);
+ssize_t co__fd_try_write(int fd, const void *data, size_t len);
 
 /* Wait until a descriptor is ready. Returns the directions, or a negative
  * errno. */
