@@ -31,6 +31,7 @@
 #include <coppice/loop.h>
 #include <coppice/mutex.h>
 #include <coppice/once.h>
+#include <coppice/paths.h>
 #include <coppice/pipe.h>
 #include <coppice/process.h>
 #include <coppice/procpool.h>
