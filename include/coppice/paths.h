@@ -24,7 +24,8 @@ CO_BEGIN_DECLS
  * behind its *len bytes: free it with co_file_free.
  *
  * Suspends: always. Thread-safe: yes.
- * Returns 0, or -EFBIG (it is larger), -ENOMEM, or an error of open(2), read(2).
+ * Returns 0, or -EFBIG (it is larger), -ENOMEM, or an error of open(2) or
+ * read(2).
  */
 CO_API CO_MUST_CHECK int co_file_read_whole(const char *path, size_t max,
                                             void **data, size_t *len);
