@@ -22,6 +22,14 @@ install(FILES ${COPPICE_PUBLIC_HEADERS}
 
 install(EXPORT coppice-targets NAMESPACE coppice::
   FILE coppiceTargets.cmake DESTINATION "${_package_dir}")
+if(COPPICE_HAVE_TLS)
+  install(TARGETS coppice_tls coppice_tls_static EXPORT coppice-tls-targets
+    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+    RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  install(EXPORT coppice-tls-targets NAMESPACE coppice::
+    FILE coppiceTlsTargets.cmake DESTINATION "${_package_dir}")
+endif()
 configure_package_config_file(
   "${PROJECT_SOURCE_DIR}/cmake/coppiceConfig.cmake.in"
   "${PROJECT_BINARY_DIR}/coppiceConfig.cmake"
@@ -51,6 +59,12 @@ configure_file("${PROJECT_SOURCE_DIR}/cmake/coppice.pc.in"
   "${PROJECT_BINARY_DIR}/coppice.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/coppice.pc"
   DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+if(COPPICE_HAVE_TLS)
+  configure_file("${PROJECT_SOURCE_DIR}/cmake/coppice-tls.pc.in"
+    "${PROJECT_BINARY_DIR}/coppice-tls.pc" @ONLY)
+  install(FILES "${PROJECT_BINARY_DIR}/coppice-tls.pc"
+    DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+endif()
 
 foreach(_section 3 7)
   file(GLOB _pages CONFIGURE_DEPENDS

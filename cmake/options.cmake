@@ -45,6 +45,10 @@ set(COPPICE_CARES AUTO CACHE STRING
   "Lookups of host names by c-ares: AUTO (when it is there), ON, OFF")
 set_property(CACHE COPPICE_CARES PROPERTY STRINGS AUTO ON OFF)
 
+set(COPPICE_TLS AUTO CACHE STRING
+  "libcoppice-tls, which needs OpenSSL 3: AUTO (when it is there), ON, OFF")
+set_property(CACHE COPPICE_TLS PROPERTY STRINGS AUTO ON OFF)
+
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES AND _top)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
 endif()

@@ -210,10 +210,11 @@ function(coppice_add_program_test name)
   _coppice_test_properties(${name} "${T_LABELS}" ${T_TIMEOUT} "${T_SERIAL}")
 endfunction()
 
-# coppice_add_tests_of(<folder> <layer>)
+# coppice_add_tests_of(<folder> <layer> [LIBS ...])
 #
 # Every test_*.c of a folder, each a program and a test <layer>.<file>.
 function(coppice_add_tests_of folder layer)
+  cmake_parse_arguments(PARSE_ARGV 2 O "" "" "LIBS")
   file(GLOB _files CONFIGURE_DEPENDS "${folder}/test_*.c")
   foreach(_file IN LISTS _files)
     get_filename_component(_name "${_file}" NAME_WE)
@@ -231,6 +232,7 @@ function(coppice_add_tests_of folder layer)
     if(_line MATCHES "[ :]serial ")
       list(APPEND _arguments SERIAL)
     endif()
-    coppice_add_test(${layer}.${_name} SOURCES "${_file}" ${_arguments})
+    coppice_add_test(${layer}.${_name} SOURCES "${_file}"
+      LIBS ${O_LIBS} ${_arguments})
   endforeach()
 endfunction()

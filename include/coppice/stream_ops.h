@@ -69,6 +69,17 @@ CO_API CO_MUST_CHECK co_stream *co_stream_over(
 CO_API void *co_stream_behind(const co_stream *stream,
                               const co_stream_ops *ops);
 
+/*
+ * Give the descriptor back, which stays adopted: the handle is gone. What is
+ * buffered for reading is lost.
+ *
+ * Suspends: never. Thread-safe: no.
+ * Returns 0, or, with nothing changed, -EINVAL (NULL), -EBADF (closed), -EBUSY
+ * (a call is under way, or something not written yet), -ENOTSUP (there is no
+ * descriptor).
+ */
+CO_API CO_MUST_CHECK int co_stream_detach(co_stream *stream, int *fd);
+
 CO_END_DECLS
 
 #endif

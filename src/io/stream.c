@@ -251,6 +251,23 @@ void co_stream_abort(co_stream *stream)
     drop(stream);
 }
 
+int co_stream_detach(co_stream *stream, int *fd)
+{
+    if (!stream || !fd)
+        return -EINVAL;
+    if (stream->closed)
+        return -EBADF;
+    if (stream->ops != &fd_ops)
+        return -ENOTSUP;
+    if (co_mutex_is_locked(&stream->reading) ||
+        co_mutex_is_locked(&stream->writing) || stream->out_count)
+        return -EBUSY;
+    *fd = fd_of(stream->arg);
+    stream->closed = stream->gone = 1;
+    drop(stream);
+    return 0;
+}
+
 /* ---- for who hands it to others ------------------------------------------ */
 
 void co__stream_hold(struct co_stream *stream)

@@ -116,7 +116,7 @@ static ssize_t fill(struct co_stream *stream)
     int waits = stream->ops->wait && !stream->in;
 
     while (n == 0) {
-        if (waits)
+        if (waits && !stream->closed)
             n = stream->ops->wait(stream->arg);
         if (n == 0 && stream->closed)
             n = -EBADF;

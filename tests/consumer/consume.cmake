@@ -46,7 +46,8 @@ function(build_with_cmake project)
   execute_process(COMMAND "${CMAKE_COMMAND}" -S "${HERE}/${project}"
     -B "${SCRATCH}/build" "-DCMAKE_C_COMPILER=${C_COMPILER}"
     -G "${GENERATOR}" "-DCONSUMER_STRICT=${STRICT}"
-    "-DCONSUMER_SHARED=${SHARED}" "-DCONSUMER_LANGUAGES=${LANGUAGES}"
+    "-DCONSUMER_SHARED=${SHARED}" "-DCONSUMER_TLS=${TLS}"
+    "-DCONSUMER_LANGUAGES=${LANGUAGES}"
     "-DCMAKE_CXX_COMPILER=${CXX_COMPILER}"
     "-DCMAKE_TOOLCHAIN_FILE=${TOOLCHAIN}" ${ARGN}
     RESULT_VARIABLE status)
@@ -94,6 +95,18 @@ function(build_with_pkg_config)
   endforeach()
 endfunction()
 
+# The shared library alone: an archive's order on the command line is no news.
+function(build_tls_with_pkg_config)
+  set(ENV{PKG_CONFIG_PATH} "${PREFIX}/${LIBDIR}/pkgconfig")
+  execute_process(COMMAND "${PKG_CONFIG}" --cflags --libs coppice-tls
+    OUTPUT_VARIABLE flags OUTPUT_STRIP_TRAILING_WHITESPACE
+    COMMAND_ERROR_IS_FATAL ANY)
+  separate_arguments(flags UNIX_COMMAND "${flags}")
+  run("${C_COMPILER}" -std=c11 ${STRICT} "${HERE}/program_tls.c"
+    -o "${SCRATCH}/c11-tls" ${flags} "-Wl,-rpath,${PREFIX}/${LIBDIR}")
+  run_program("${SCRATCH}/c11-tls")
+endfunction()
+
 if(WAY STREQUAL "find_package")
   install_coppice()
   build_with_cmake(find_package "-DCMAKE_PREFIX_PATH=${PREFIX}")
@@ -102,6 +115,9 @@ elseif(WAY STREQUAL "add_subdirectory")
 elseif(WAY STREQUAL "pkg_config")
   install_coppice()
   build_with_pkg_config()
+  if(TLS AND SHARED)
+    build_tls_with_pkg_config()
+  endif()
 else()
   message(FATAL_ERROR "no way is called '${WAY}'")
 endif()

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""symbols.py ROOT [--nm NM --shared LIB --static LIB] | ROOT --write
+"""symbols.py ROOT [--library L] [--nm NM --shared SO --static A]
+symbols.py ROOT --write
 
-Three lists have to be one: the CO_API declarations of the public headers, the
-version map, and what libcoppice.so exports. The archive, which has no map,
-may define nothing outside of co_. --write makes the map from the headers.
+Of each library three lists have to be one: the CO_API declarations of its
+public headers, its version map, and what its .so exports. The archive, which
+has no map, may define nothing outside of co_. --write makes the maps from the
+headers.
 """
 
 import argparse
@@ -13,19 +15,32 @@ import re
 import subprocess
 import sys
 
-NODE = "COPPICE_0"
+# Each library's node, and the headers that are its own; coppice has the rest.
+NODES = {"coppice": "COPPICE_0", "coppice-tls": "COPPICE_TLS_0"}
+OWN_HEADERS = {"coppice-tls": {"tls.h"}}
 
 
 def strip_comments(text):
     return re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.S)
 
 
-def declared(root):
-    """The names that the public headers declare with CO_API."""
-    names = set()
+def headers_of(root, library):
     headers = [root / "include/coppice.h"]
     headers += sorted((root / "include/coppice").glob("*.h"))
-    for header in headers:
+    if library in OWN_HEADERS:
+        return [h for h in headers if h.name in OWN_HEADERS[library]]
+    others = set().union(*OWN_HEADERS.values())
+    return [h for h in headers if h.name not in others]
+
+
+def map_of(root, library):
+    return root / f"src/{library}.map"
+
+
+def declared(root, library="coppice"):
+    """The names that a library's headers declare with CO_API."""
+    names = set()
+    for header in headers_of(root, library):
         text = strip_comments(header.read_text(encoding="utf-8"))
         text = text.replace("\\\n", " ")
         text = re.sub(r"^\s*#.*$", "", text, flags=re.M)
@@ -43,9 +58,9 @@ def declared(root):
     return names
 
 
-def mapped(root):
+def mapped(root, library="coppice"):
     """The names in the version map's global lists."""
-    text = strip_comments((root / "src/coppice.map").read_text("utf-8"))
+    text = strip_comments(map_of(root, library).read_text("utf-8"))
     names = set()
     for part in re.findall(r"global:(.*?)(?:local:|\})", text, flags=re.S):
         names |= set(re.findall(r"[^\s;]+", part))
@@ -82,18 +97,20 @@ def differences(wanted, wanted_name, given, given_name):
         yield f"{name} is in {given_name}, not in {wanted_name}"
 
 
-def write_map(root):
-    path = root / "src/coppice.map"
+def write_map(root, library="coppice"):
+    path, node = map_of(root, library), NODES[library]
     old = path.read_text(encoding="utf-8")
-    head = old[:old.index(NODE)]
-    names = "".join(f"        {name};\n" for name in sorted(declared(root)))
-    path.write_text(f"{head}{NODE} {{\n    global:\n{names}\n"
+    head = old[:old.index(node)]
+    names = "".join(f"        {name};\n"
+                    for name in sorted(declared(root, library)))
+    path.write_text(f"{head}{node} {{\n    global:\n{names}\n"
                     "    local:\n        *;\n};\n", encoding="utf-8")
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("root", type=pathlib.Path)
+    parser.add_argument("--library", choices=NODES, default="coppice")
     parser.add_argument("--nm", default="nm")
     parser.add_argument("--shared")
     parser.add_argument("--static")
@@ -101,12 +118,15 @@ def main():
     options = parser.parse_args()
 
     if options.write:
-        write_map(options.root)
+        for library in NODES:
+            write_map(options.root, library)
         return 0
 
-    headers = declared(options.root)
+    library = options.library
+    headers = declared(options.root, library)
     complaints = list(differences(headers, "the headers",
-                                  mapped(options.root), "src/coppice.map"))
+                                  mapped(options.root, library),
+                                  f"src/{library}.map"))
     if complaints:
         complaints.append("to follow the headers: tests/contract/symbols.py"
                           " . --write")

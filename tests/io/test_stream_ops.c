@@ -276,6 +276,29 @@ CO_TASK_TEST(what_is_behind_is_known_by_its_table)
     ck_assert_int_eq(co_close(fds[1]), 0);
 }
 
+CO_TASK_TEST(descriptor_can_be_taken_back)
+{
+    co_stream *stream = over(&all, 0);
+    co_stream_options options = {.size = sizeof(options), .write_buffer = 16};
+    int fds[2], fd = -1;
+
+    ck_assert_int_eq(co_stream_detach(stream, &fd), -ENOTSUP);
+    ck_assert_int_eq(co_stream_close(stream), 0);
+
+    unix_pair(fds);
+    stream = co_stream_new(fds[0], &options);
+    ck_assert_int_eq(co_stream_detach(NULL, &fd), -EINVAL);
+    ck_assert_int_eq(co_stream_detach(stream, NULL), -EINVAL);
+    ck_assert_int_eq(co_stream_write(stream, "a", 1, NULL), 0);
+    ck_assert_int_eq(co_stream_detach(stream, &fd), -EBUSY);
+    ck_assert_int_eq(co_stream_flush(stream), 0);
+    ck_assert_int_eq(co_stream_detach(stream, &fd), 0);
+    ck_assert_int_eq(fd, fds[0]);
+    ck_assert_int_eq(co_write(fd, "b", 1), 1);
+    ck_assert_int_eq(co_close(fd), 0);
+    ck_assert_int_eq(co_close(fds[1]), 0);
+}
+
 static void refuse(const co_stream_ops *ops, const co_stream_options *options)
 {
     errno = 0;
@@ -325,6 +348,7 @@ static Suite *suite(void)
     tcase_add_test(tc, read_that_failed_to_flush_reads_all_the_same);
     tcase_add_test(tc, freed_when_the_last_call_has_left);
     tcase_add_test(tc, what_is_behind_is_known_by_its_table);
+    tcase_add_test(tc, descriptor_can_be_taken_back);
     tcase_add_test(tc, tables_that_cannot_be_used);
     suite_add_tcase(s, tc);
     return s;
