@@ -13,6 +13,7 @@
 #include <coppice/chan.h>
 #include <coppice/clock.h>
 #include <coppice/cond.h>
+#include <coppice/copy.h>
 #include <coppice/dgram.h>
 #include <coppice/dial.h>
 #include <coppice/dns.h>

@@ -200,7 +200,7 @@ static int multicast_v6(int fd, unsigned index, int hops, int loopback)
 
 int co_udp_multicast(int fd, const char *interface, int hops, int loopback)
 {
-    struct sockaddr_storage name;
+    struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(name);
     unsigned index;
     int r;

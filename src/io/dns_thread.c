@@ -43,11 +43,11 @@ static void free_forward(void *arg)
 
 static co_addrinfo *convert(const struct addrinfo *list, uint16_t port)
 {
-    size_t count = 0;
+    size_t count = 1;
     co_addrinfo *info;
     co_addr *addrs;
 
-    for (const struct addrinfo *ai = list; ai; ai = ai->ai_next)
+    for (const struct addrinfo *ai = list->ai_next; ai; ai = ai->ai_next)
         count++;
     info = co__addrinfo_new(count, list->ai_canonname, &addrs);
     if (info)

@@ -201,7 +201,7 @@ int co__race_run(const struct co__race *race, const co_addr *addrs,
     struct field field = {.race = race, .count = count};
     int fd, r;
 
-    field.addrs = co__alloc(count * sizeof(*field.addrs));
+    field.addrs = co__alloc(count * sizeof(const co_addr *));
     if (!field.addrs)
         return -ENOMEM;
     interlace(addrs, count, field.addrs);

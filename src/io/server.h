@@ -73,8 +73,8 @@ void co__listener_close(struct co__listener *listener);
 /* A descriptor to keep in reserve, or a negative errno. */
 int co__reserve_open(void);
 
-/* The task of a listener. */
-int co__acceptor(void *listener);
+/* The task of a listener, which is arg. */
+int co__acceptor(void *arg);
 
 /* ---- server.c ------------------------------------------------------------ */
 
