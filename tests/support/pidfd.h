@@ -5,8 +5,10 @@
 #define CO_TESTS_SUPPORT_PIDFD_H
 
 #include <errno.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 
 static inline int co_test_watches_processes(void)
 {
