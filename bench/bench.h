@@ -32,6 +32,11 @@
 #define BENCH_READS   200000
 #define BENCH_READERS 64
 
+/* The process row: what is started, how often, and how many at a time. */
+#define BENCH_PROGRAM  "/bin/true"
+#define BENCH_PROGRAMS 4000
+#define BENCH_RUNNERS  8
+
 BENCH_UNUSED static inline int64_t bench_clock(clockid_t clock)
 {
     struct timespec t;

@@ -56,6 +56,7 @@ ROWS = [
     Row("offload_roundtrip", "ns wall", "threads", 9, 3),
     Row("file_read_4k_64", "ns wall", "threads", 9, 3),
     Row("file_read_4k_64_cpu", "ns CPU", "threads", 5, 1),
+    Row("spawn_process", "ns CPU", "threads", 5, 1),
     Row("echo_1", "ns CPU", "echo", 7, 3, against="raw_epoll"),
     Row("echo_64", "ns CPU", "echo", 15, 5, target_ratio=1.05,
         against="raw_epoll"),
@@ -78,6 +79,7 @@ QUEUES = ["queue_priority"]
 THREADS = ["xthread_pingpong", "xthread_pingpong_cpu"]
 OFFLOAD = ["offload_roundtrip"]
 FILES = ["file_read_4k_64", "file_read_4k_64_cpu"]
+PROCESSES = ["spawn_process"]
 ECHO = ["echo_1", "echo_64", "echo_1000", "echo_9000"]
 NET = ECHO + ["idle_9000"]
 # A row where what the reactor costs could show, of each kind that there is:
@@ -138,7 +140,10 @@ def on_backend(name):
 
 def by_question(system, *options):
     """Programs named <system>_<question>, as yield of yield_1000."""
-    return lambda row: [system + "_" + row.split("_")[0], *options]
+    def command(row):
+        question = "process" if row in PROCESSES else row.split("_")[0]
+        return [system + "_" + question, *options]
+    return command
 
 
 def micro_or_sync(system):
@@ -177,7 +182,7 @@ SYSTEMS = [
            micro_or_sync("state_threads"), ["state_threads_echo"]),
     System("go", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *SYNC,
                   *FUTURES, *GROUPS, *SELECT, *QUEUES, *THREADS, *OFFLOAD,
-                  *FILES, *NET],
+                  *FILES, *PROCESSES, *NET],
            one("go_bench"), ["go_bench", "echo"]),
     System("tokio", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *SYNC,
                      *FUTURES, *GROUPS, *SELECT, *QUEUES, *THREADS, *OFFLOAD,
@@ -195,7 +200,7 @@ SYSTEMS = [
            ["python", "gevent_bench.py", "echo"], rounds_max=2),
     System("asyncio", [*YIELD, *SPAWN, "memory_parked_100k", "timers_100k",
                        "timeout_scope", *SYNC, *FUTURES, *GROUPS, *SELECT,
-                       *QUEUES, *OFFLOAD, *NET],
+                       *QUEUES, *OFFLOAD, *PROCESSES, *NET],
            one("python", "asyncio_bench.py"),
            ["python", "asyncio_bench.py", "echo"], stackful=False,
            rounds_max=2),

@@ -421,12 +421,13 @@ CO_TASK_TEST(what_was_interrupted_goes_on)
 
 CO_TASK_TEST(a_process_that_is_freed_ends_the_talk)
 {
-    struct waiter w = {.process = start_with("sleep 1000", CO_PROCESS_PIPE)};
+    struct waiter w = {.process =
+                           start_with("exec sleep 1000", CO_PROCESS_PIPE)};
 
     start_communicating(&w);
     co_process_free(w.process);
     ck_assert_int_eq(co_test_result(w.task), -EBADF);
-    w.process = start_with("exec >&- <&-; sleep 1000", CO_PROCESS_PIPE);
+    w.process = start_with("exec >&- <&-; exec sleep 1000", CO_PROCESS_PIPE);
     w.task = co_test_spawn(communicates, &w);
     while (w.task->state != CO__TASK_PARKED || w.task->reason != CO__WAIT_EXIT)
         ck_assert_int_eq(co_sleep(CO_MS / 10), 0);

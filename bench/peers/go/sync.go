@@ -24,6 +24,7 @@ var syncRows = map[string]func() float64{
 	"xthread_pingpong_cpu": func() float64 { return xthread(cpu) },
 	"offload_roundtrip":    offload,
 	"file_read_4k_64":      func() float64 { return fileRead(now) },
+	"spawn_process":        func() float64 { return spawnProcess(cpu) },
 	"file_read_4k_64_cpu":  func() float64 { return fileRead(cpu) },
 }
 

@@ -182,11 +182,27 @@ async def offload_roundtrip():
     return (time.monotonic_ns() - start) / n
 
 
+async def spawn_process():
+    async def runner():
+        nonlocal left
+        while left > 0:
+            left -= 1
+            process = await asyncio.create_subprocess_exec("/bin/true")
+            await process.wait()
+
+    n = scaled(1000, 200)
+    for count in (n // 10, n):
+        left = count
+        start = cpu_ns()
+        await asyncio.gather(*(runner() for _ in range(8)))
+    return (cpu_ns() - start) / n
+
+
 ROWS = {
     "chan_pingpong": chan_pingpong, "chan_ring_1000": chan_ring,
     "sem_handoff": sem_handoff, "mutex_uncontended": mutex_uncontended,
     "future_resolve_wait": future_resolve_wait,
     "wait_with_timeout": wait_with_timeout, "group_1000": group,
     "select_4": select_four, "queue_priority": queue_priority,
-    "offload_roundtrip": offload_roundtrip,
+    "offload_roundtrip": offload_roundtrip, "spawn_process": spawn_process,
 }
