@@ -63,6 +63,7 @@ static int make_room(struct co_stream *stream)
     if (stream->in_head &&
         (stream->in_count <= stream->in_room / 2 ||
          stream->in_head + stream->in_count == stream->in_room)) {
+        CO_ASSERT(stream->in);
         memmove(stream->in, stream->in + stream->in_head, stream->in_count);
         stream->in_head = 0;
     }
@@ -125,7 +126,7 @@ static ssize_t fill(struct co_stream *stream)
         if (n < 0)
             return n;
         n = read_in(stream);
-        if (n != -EAGAIN)
+        if (n != -EAGAIN || !stream->ops->wait)
             break;
         tidy(stream);
         waits = 1;

@@ -54,7 +54,7 @@ void co__tls_identity_free(struct co__tls_identity *identity);
 void co__tls_identity_put(co_tls_context *context,
                           struct co__tls_identity *identity);
 /* OpenSSL's callback, when it wants a certificate of ours. */
-int co__tls_identity_choose(SSL *ssl, void *context);
+int co__tls_identity_choose(SSL *ssl, void *arg);
 
 /* ---- session.c: what a client resumes ------------------------------------ */
 
