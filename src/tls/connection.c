@@ -170,18 +170,6 @@ static int outcome(struct co__tls_conn *conn, int result, unsigned long code)
     return conn->failed;
 }
 
-/*
- * Have a ticket sent before what is written next, for the client to resume. It
- * does not come with the end of the handshake, as it does by default: a client
- * that only writes would leave it unread when it closes, and the kernel would
- * reset the connection, with what it wrote.
- */
-static void give_ticket(struct co__tls_conn *conn)
-{
-    if (conn->context->is_server && !conn->context->no_resumption)
-        SSL_new_session_ticket(conn->ssl); /* not in TLS 1.2 */
-}
-
 int co__tls_conn_handshake(struct co__tls_conn *conn)
 {
     int r, sent;
@@ -200,8 +188,8 @@ int co__tls_conn_handshake(struct co__tls_conn *conn)
         if (r < 0)
             return r;
     }
-    if (r > 0)
-        give_ticket(conn);
+    conn->owes_ticket =
+        conn->context->is_server && !conn->context->no_resumption;
     return r < 0 ? r : sent;
 }
 
@@ -260,6 +248,18 @@ static ssize_t read_some(void *arg, void *buffer, size_t len)
 
 /* ---- writing ------------------------------------------------------------- */
 
+/*
+ * Have a ticket sent before what is written first, for the client to resume. By
+ * default it comes with the end of the handshake: a client that only writes
+ * would leave it unread when it closes, and the kernel would reset the
+ * connection, with what it wrote.
+ */
+static void give_ticket(struct co__tls_conn *conn)
+{
+    conn->owes_ticket = 0;
+    SSL_new_session_ticket(conn->ssl); /* not in TLS 1.2 */
+}
+
 /* Encrypt, a record at most: how many bytes, or an error. */
 static ssize_t encrypt(struct co__tls_conn *conn, const void *data, size_t len)
 {
@@ -270,6 +270,8 @@ static ssize_t encrypt(struct co__tls_conn *conn, const void *data, size_t len)
     if (SSL_get_shutdown(conn->ssl) & SSL_SENT_SHUTDOWN)
         return -EPIPE;
     co__tls_errors_begin();
+    if (conn->owes_ticket)
+        give_ticket(conn);
     r = SSL_write(conn->ssl, data, len < INT_MAX ? (int)len : INT_MAX);
     r = outcome(conn, r, co__tls_errors_end());
     return r == 0 || r == -EAGAIN ? -EPROTO : r;

@@ -104,7 +104,8 @@ struct co__tls_conn {
     char *subject;
     int failed; /* the error that ended the protocol, or 0 */
     int no_memory;
-    int hungry; /* OpenSSL wants more than there is in the window */
+    int owes_ticket; /* a server's, with what it writes first */
+    int hungry;      /* OpenSSL wants more than there is in the window */
 
     /* Bytes from below that OpenSSL has not seen: in the buffer of `below`,
      * which is told when they are used up. */

@@ -128,12 +128,30 @@ CO_TASK_TEST(goodbye_is_a_clean_end)
     ends_close();
 }
 
+/* What it did not ask for must not be unread when it closes: the kernel would
+ * reset the connection, with what is still on its way. */
+CO_TASK_TEST(client_that_only_writes_is_read_to_the_end)
+{
+    co_task *reader;
+
+    small_buffers = 1;
+    make_pattern();
+    much = MOST;
+    connect_ends();
+    reader = co_test_spawn(read_much, server.stream);
+    ck_assert_int_eq(co_stream_write(client.stream, pattern, much, NULL), 0);
+    ck_assert_int_eq(co_stream_close(client.stream), 0);
+    client.stream = NULL;
+    ck_assert_int_eq(co_test_result(reader), 0);
+    ends_close();
+}
+
 /* Who cuts a connection must not pass for the peer. */
 CO_TASK_TEST(end_without_goodbye_is_an_error)
 {
     connect_ends();
     ck_assert_int_eq(co_stream_write(client.stream, "bye", 3, NULL), 0);
-    ck_assert_int_eq(co_stream_close(client.plain), 0);
+    ck_assert_int_eq(co_stream_write_eof(client.plain), 0);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(co_stream_read(server.stream, &byte, 1), 1);
     ck_assert_int_eq(co_stream_read(server.stream, &byte, 1), -ECONNABORTED);
@@ -141,6 +159,8 @@ CO_TASK_TEST(end_without_goodbye_is_an_error)
     ck_assert_int_eq(co_stream_write(server.stream, "a", 1, NULL),
                      -ECONNABORTED);
     ck_assert_int_eq(co_stream_close(server.stream), -ECONNABORTED);
+    server.stream = NULL;
+    co_stream_abort(client.stream);
     client.stream = NULL;
 }
 
@@ -383,6 +403,7 @@ static Suite *suite(void)
     tcase_add_test(tc, vectors_arrive_in_order);
     tcase_add_test(tc, lines_are_read);
     tcase_add_test(tc, goodbye_is_a_clean_end);
+    tcase_add_test(tc, client_that_only_writes_is_read_to_the_end);
     tcase_add_test(tc, end_without_goodbye_is_an_error);
     tcase_add_test(tc, reset_is_an_error);
     tcase_add_test(tc, garbage_ends_a_connection);
