@@ -98,6 +98,34 @@ static inline int exec_errors_are_told(void)
     return 0;
 }
 
+/* What a spawn says where the kernel cannot watch a process: Linux before 5.3,
+ * and valgrind, which does not know the call. */
+static inline int spawn_true(void *unused)
+{
+    const char *argv[] = {"true", NULL};
+    co_process *process = NULL;
+    int r = co_process_spawn(argv, NULL, &process);
+
+    (void)unused;
+    co_process_free(process);
+    return r;
+}
+
+START_TEST(without_a_watch_spawn_says_so_and_leaves_nothing)
+{
+    ck_assert_int_eq(co_run(spawn_true, NULL), -ENOSYS);
+}
+END_TEST
+
+/* Whether the rest can be tested; if not, this is. */
+static inline int can_watch(TCase *tc)
+{
+    if (co_run(spawn_true, NULL) != -ENOSYS)
+        return 1;
+    tcase_add_test(tc, without_a_watch_spawn_says_so_and_leaves_nothing);
+    return 0;
+}
+
 /* ---- tasks that wait ----------------------------------------------------- */
 
 struct waiter {
