@@ -487,7 +487,7 @@ static int one_of_many(void *arg)
 
 CO_TASK_TEST(thousand_handshakes_at_once)
 {
-    int count = co_test_scale(1000, 100);
+    int count = co_test_scale(1000, CO_TEST_MEMCHECK ? 10 : 100);
     co_group group = {0};
 
     many = (struct many){good_client(), good_server(), 0};
