@@ -44,7 +44,7 @@ static inline void folder_remove(void)
 /* The path of a name in the folder; the next calls but seven overwrite it. */
 static inline const char *in_folder(const char *name)
 {
-    static char paths[256][96]; /* calls under way have them */
+    static char paths[256][160]; /* calls under way have them */
     static unsigned next;
     char *path = paths[next++ % 256];
 
