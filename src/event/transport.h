@@ -94,10 +94,10 @@ int co__transport_buffer(struct co_transport *t, const struct iovec *iov,
                          int iov_count, const struct sockaddr *to,
                          socklen_t to_len);
 
-/* Make one; *t has what is behind it. */
+/* Make one; *behind has what is behind it. */
 co_transport *co__transport_make(const char *site, const char *call,
                                  const co_protocol *protocol, void *arg,
-                                 const struct co_transport *t);
+                                 const struct co_transport *behind);
 
 /* Whether a protocol can be called, and tells of what. 0, or -EINVAL. */
 int co__protocol_check(const co_protocol *protocol);

@@ -184,7 +184,7 @@ static int tell(const struct co_process *process, int *code)
 
 int co_process_wait(co_process *process, int *code)
 {
-    struct waiting w;
+    struct waiting w = {.code = 0};
     struct co__here here;
     int r = co__process_check(process);
 
