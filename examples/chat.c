@@ -25,17 +25,23 @@ struct guest {
 static struct guest *guests;
 
 /* Who is too far behind misses a line. Nobody waits for anybody. */
+static void tell(struct guest *guest, const char *format, const char *who,
+                 const char *text)
+{
+    char *line = malloc(LINE_BYTES + 64);
+    if (!line)
+        return;
+    snprintf(line, LINE_BYTES + 64, format, who, text);
+    if (co_chan_try_send(guest->lines, &line) != 0)
+        free(line);
+}
+
 static void tell_others(const struct guest *sender, const char *format,
                         const char *text)
 {
-    for (struct guest *g = guests; g; g = g->next) {
-        char *line = g == sender ? NULL : malloc(LINE_BYTES + 64);
-        if (!line)
-            continue;
-        snprintf(line, LINE_BYTES + 64, format, sender->name, text);
-        if (co_chan_try_send(g->lines, &line) != 0)
-            free(line);
-    }
+    for (struct guest *g = guests; g; g = g->next)
+        if (g != sender)
+            tell(g, format, sender->name, text);
 }
 
 static int write_lines(void *arg)
@@ -88,6 +94,7 @@ static int visit(co_stream *stream, void *arg)
         return -ENOMEM;
     guest.next = guests;
     guests = &guest;
+    tell(&guest, "welcome, %s%s\n", guest.name, "");
     tell_others(&guest, "%s is here%s\n", "");
     if (!co_group_spawn(&both, write_lines, &guest) ||
         !co_group_spawn(&both, read_lines, &guest))

@@ -17,11 +17,12 @@ def enter(name):
     guest = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 30)
     guest.settimeout(30)
     guest.sendall(name.encode() + b"\n")
-    return guest, guest.makefile()
+    hears = guest.makefile()
+    assert hears.readline() == f"welcome, {name}\n"
+    return guest, hears
 
 
 ann, hears_ann = enter("ann")
-ann.sendall(b"anybody?\n")
 bob, hears_bob = enter("bob")
 assert hears_ann.readline() == "bob is here\n"
 bob.sendall(b"hello\r\n")
