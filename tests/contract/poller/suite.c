@@ -129,6 +129,14 @@ int is_readable(int fd)
     return poll(&p, 1, 0) == 1 && p.revents & POLLIN;
 }
 
+int abandoned_well(int before, int own)
+{
+    int gone = before - co_test_fds_open(); /* with the fork: valgrind's */
+
+    ops->abandon(poller);
+    return co_test_fds_open() == fds_without_poller - gone + own;
+}
+
 /* ---- the suite ----------------------------------------------------------- */
 
 static void poller_made(void)

@@ -63,6 +63,11 @@ int is_readable(int fd); /* as a foreign loop sees it */
 
 /* The parts, one file each. */
 void add_edges(TCase *tc); /* where there is watch */
+/* In a forked child: abandon the poller; whether all that it had open is closed
+ * then. `before` is how many descriptors the parent had, `own` how many of them
+ * are the test's. */
+int abandoned_well(int before, int own);
+
 void add_descriptors(TCase *tc);
 void add_waits(TCase *tc);
 void add_processes(TCase *tc);
