@@ -705,7 +705,9 @@ static Suite *suite(void)
     tcase_add_test(tc, cancel_and_connection_in_one_turn);
     tcase_add_test(tc, timeouts_lose_nothing);
     tcase_add_test(tc, the_next_in_line_gets_what_a_cancelled_one_did_not_take);
-    tcase_add_test(tc, out_of_descriptors_it_says_so_and_recovers);
+    /* A limit of valgrind's own closes what was accepted beyond it. */
+    if (!CO_TEST_MEMCHECK)
+        tcase_add_test(tc, out_of_descriptors_it_says_so_and_recovers);
     tcase_add_test(tc, what_was_accepted_ahead_makes_the_listener_readable);
     tcase_add_test(tc, a_callback_accepts_what_is_there);
     tcase_add_test(tc, closing_closes_what_nobody_has_accepted);
