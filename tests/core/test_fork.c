@@ -48,7 +48,7 @@ static int fork_and_look_around(void *arg)
     pid_t pid;
 
     (void)arg;
-    pid = co_test_fork();
+    pid = fork();
     if (pid == 0) {
         CO_CHILD_CHECK(co_self() == NULL);
         CO_CHILD_CHECK(co_loop_running() == NULL);
@@ -99,7 +99,7 @@ static int run_tasks(void *arg)
 
 static int fork_and_run(void *arg)
 {
-    pid_t pid = co_test_fork();
+    pid_t pid = fork();
 
     (void)arg;
     if (pid == 0) {
@@ -118,7 +118,7 @@ END_TEST
 
 static int fork_inside_a_fork(void *arg)
 {
-    pid_t pid = co_test_fork();
+    pid_t pid = fork();
 
     if (pid == 0)
         CO_CHILD_CHECK(co_run(fork_and_run, arg) == CO_TEST_WELL);
@@ -136,7 +136,7 @@ END_TEST
 static int fork_and_return(void *arg)
 {
     int value = *(int *)arg;
-    pid_t pid = co_test_fork();
+    pid_t pid = fork();
 
     if (pid == 0)
         return value;
@@ -196,7 +196,7 @@ static int fork_beside(void *arg)
     pid_t pid;
 
     ck_assert_int_eq(co_sleep(CO_MS), 0);
-    pid = co_test_fork();
+    pid = fork();
     if (pid == 0) {
         before = b->steps;
         CO_CHILD_CHECK(co_sleep(5 * CO_MS) == 0); /* runs nobody's tasks */
@@ -241,7 +241,7 @@ static int fork_then_be_called(void *arg)
     co_call call = {.fn = count_call, .arg = &called};
     void *args[] = {co_loop_running(), &call};
     pthread_t thread;
-    pid_t pid = co_test_fork();
+    pid_t pid = fork();
 
     (void)arg;
     if (pid == 0)
@@ -263,7 +263,7 @@ END_TEST
 static int fork_and_count_fds(void *arg)
 {
     int before = co_test_fds_open();
-    pid_t pid = co_test_fork();
+    pid_t pid = fork();
 
     (void)arg;
     if (pid == 0) {
@@ -293,7 +293,7 @@ static int fork_in_scopes(void *arg)
     (void)arg;
     co_timeout_in(&scope, 10 * CO_SEC) {
         co_shield {
-            pid = co_test_fork();
+            pid = fork();
             if (pid == 0)
                 CO_CHILD_CHECK(co_sleep(CO_US) == 0);
         }
@@ -326,7 +326,7 @@ static int fork_cancelled(void *arg)
 
     (void)arg;
     ck_assert_int_eq(co_cancel(co_self()), 1);
-    pid = co_test_fork();
+    pid = fork();
     if (pid == 0) {
         CO_CHILD_CHECK(co_sleep(CO_US) == 0); /* a thread is not cancelled */
         return CO_TEST_WELL;
@@ -347,7 +347,7 @@ START_TEST(a_child_forked_outside_of_a_run_can_run)
     pid_t pid;
 
     ck_assert_int_eq(co_run(seven, NULL), 7); /* handlers are installed */
-    pid = co_test_fork();
+    pid = fork();
     if (pid == 0) {
         CO_CHILD_CHECK(co_self() == NULL);
         CO_CHILD_CHECK(co_run(run_tasks, NULL) == 2470);
@@ -364,7 +364,7 @@ static int after_fork;
 static void fork_in_call(void *arg)
 {
     (void)arg;
-    callback_child = co_test_fork();
+    callback_child = fork();
 }
 
 static void child_must_not_call(void *arg)
@@ -418,7 +418,7 @@ static int fork_much(void *arg)
 
     (void)arg;
     for (int i = 0; i < co_test_scale(200, 5); i++) {
-        pid_t pid = co_test_fork();
+        pid_t pid = fork();
 
         if (pid == 0) {
             CO_CHILD_CHECK(co_self() == NULL);
@@ -497,7 +497,7 @@ START_TEST(locks_of_other_threads_do_not_outlive_a_fork)
         ck_assert_int_eq(
             pthread_create(&threads[i], NULL, make_threads, threads), 0);
     for (int i = 0; i < co_test_scale(500, 5) && !bad; i++) {
-        pid_t pid = co_test_fork();
+        pid_t pid = fork();
 
         if (pid == 0) {
             co_loop_options options = {.size = sizeof(options),
@@ -529,7 +529,7 @@ START_TEST(a_loop_kept_by_the_parent_goes_on_after_a_fork_between_runs)
 
     kept = co_loop_new(NULL);
     ck_assert_int_eq(co_loop_run_until(kept, nap, &ms, NULL), 0);
-    pid = co_test_fork();
+    pid = fork();
     if (pid == 0) {
         CO_CHILD_CHECK(co_run(run_tasks, NULL) == 2470); /* its own */
         _exit(CO_TEST_WELL);

@@ -216,7 +216,7 @@ END_TEST
 static int free_in_child(void *unused)
 {
     co_process *process = start_sleeper();
-    pid_t child = co_test_fork();
+    pid_t child = fork();
     int code = 0;
 
     (void)unused;
@@ -253,7 +253,7 @@ CO_TASK_TEST(sigchld_and_children_of_the_programs_own_are_left_alone)
     pid_t own;
 
     ck_assert_int_eq(sigaction(SIGCHLD, &action, &old), 0);
-    own = co_test_fork();
+    own = fork();
     if (own == 0)
         _exit(CO_TEST_WELL);
     ck_assert_int_eq(end_of_shell("exit 3"), 3);

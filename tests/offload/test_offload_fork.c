@@ -45,7 +45,7 @@ CO_TASK_TEST(the_child_starts_its_own_threads)
     pid_t pid;
 
     ck_assert_int_eq(offload_three(NULL), 3);
-    pid = co_test_fork();
+    pid = fork();
     if (pid == 0) {
         use_pools_in_child();
         _exit(CO_TEST_WELL);
@@ -66,7 +66,7 @@ CO_TASK_TEST(jobs_and_threads_stay_the_parents)
     sem_post(&queued.let_go);
     tasks[0] = gate_spawn_begun(&running);
     tasks[1] = gate_spawn_queued(&queued);
-    pid = co_test_fork();
+    pid = fork();
     if (pid == 0) {
         CO_CHILD_CHECK(!pool->head && !pool->threads && !pool->running);
         if (THREADS_AFTER_FORK)
@@ -89,7 +89,7 @@ CO_TASK_TEST(jobs_and_threads_stay_the_parents)
 
 static int fork_in_job(void *arg)
 {
-    pid_t pid = co_test_fork();
+    pid_t pid = fork();
 
     if (pid == 0) {
         CO_CHILD_CHECK(!co__pool_inside(default_pool(CO_LANE_DEFAULT)));
@@ -141,7 +141,7 @@ START_TEST(locks_of_other_threads_do_not_outlive_a_fork)
         ck_assert_int_eq(
             pthread_create(&threads[i], NULL, run_offload_on, NULL), 0);
     for (int i = 0; i < co_test_scale(200, 5) && !bad; i++) {
-        pid_t pid = co_test_fork();
+        pid_t pid = fork();
 
         if (pid == 0) {
             use_pools_in_child();
@@ -169,8 +169,7 @@ static Suite *suite(void)
     tcase_add_test(tc, the_child_starts_its_own_threads);
     tcase_add_test(tc, jobs_and_threads_stay_the_parents);
     tcase_add_test(tc, a_child_forked_in_a_job_ends_with_it);
-    /* qemu's user mode has locks of its own, which outlive a fork. */
-    if (!CO_TEST_EMULATED)
+    if (CO_TEST_FORKS_AMID_WORK)
         tcase_add_test(tc, locks_of_other_threads_do_not_outlive_a_fork);
     suite_add_tcase(s, tc);
     return s;
