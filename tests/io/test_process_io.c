@@ -197,6 +197,15 @@ CO_TASK_TEST(what_has_spaces_is_one_argument)
     expect_of(start(argv, &options), "", "<a b><$HOME><>");
 }
 
+/* Whether it leads what a call tells of it. An emulator, to which vfork is but
+ * a fork, may be too early to say. */
+static int leads(pid_t pid, pid_t (*of)(pid_t))
+{
+    for (int i = 0; i < co_test_scale(0, 10000) && of(pid) != pid; i++)
+        ck_assert_int_eq(co_sleep(CO_MS), 0);
+    return of(pid) == pid;
+}
+
 CO_TASK_TEST(it_may_lead_a_group_or_a_session)
 {
     co_process_options options = {.size = sizeof(options)};
@@ -209,13 +218,13 @@ CO_TASK_TEST(it_may_lead_a_group_or_a_session)
     options.new_group = 1;
     process = start(argv, &options);
     pid = co_process_pid(process);
-    ck_assert_int_eq(getpgid(pid), pid);
+    ck_assert(leads(pid, getpgid));
     ck_assert_int_ne(getsid(pid), pid);
     co_process_free(process);
     options.new_session = 1;
     process = start(argv, &options);
     pid = co_process_pid(process);
-    ck_assert_int_eq(getsid(pid), pid);
+    ck_assert(leads(pid, getsid));
     co_process_free(process);
 }
 
