@@ -28,7 +28,7 @@ if(NOT COPPICE_HAVE_TLS)
     message(FATAL_ERROR "COPPICE_TLS is ${COPPICE_TLS}, but OpenSSL 3 was not "
       "found")
   endif()
-  list(FILTER COPPICE_PUBLIC_HEADERS EXCLUDE REGEX "/tls\\.h$")
+  list(FILTER COPPICE_PUBLIC_HEADERS EXCLUDE REGEX "/tls(_dial)?\\.h$")
   return()
 endif()
 

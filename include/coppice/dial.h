@@ -6,6 +6,9 @@
  *     co_stream *stream;
  *     co_timeout(5 * CO_SEC)
  *         r = co_dial("tcp://example.org:80", NULL, &stream);
+ *
+ * "tls://" is there when a program has called co_tls_register, of
+ * <coppice/tls.h>.
  */
 #ifndef COPPICE_DIAL_H
 #define COPPICE_DIAL_H
@@ -31,6 +34,22 @@ typedef struct co_dial_attempts {
     size_t count; /* written: how many were tried, also if more than max */
 } co_dial_attempts;
 
+/*
+ * Another scheme: "name://host:port" is dialled as "tcp://host:port" is, and
+ * then `wrap` makes the stream out of that one. It runs in the caller's task,
+ * within its limits, and may wait; it gets the host as the URL has it, without
+ * brackets, and the caller's stream options, or NULL. The plain stream belongs
+ * to the new one. NULL, with errno, if there is none: co_dial closes the plain
+ * one and returns that error.
+ */
+typedef struct co_dial_scheme {
+    size_t size; /* sizeof(co_dial_scheme) */
+    const char *name;
+    co_stream *(*wrap)(co_stream *plain, const char *host,
+                       const co_stream_options *options, void *arg);
+    void *arg;
+} co_dial_scheme;
+
 typedef struct co_dial_options {
     size_t size;          /* sizeof(co_dial_options) */
     int family;           /* AF_INET, AF_INET6; AF_UNSPEC (0): both */
@@ -40,10 +59,13 @@ typedef struct co_dial_options {
                                       * or NULL */
     const co_stream_options *stream; /* or NULL */
     co_dial_attempts *attempts;      /* filled in, on failure too; or NULL */
+    const co_dial_scheme *scheme; /* one that this call knows, too; or NULL */
 } co_dial_options;
 
 /*
- * Connect to "tcp://host:port", "unix:/path" or "unix:@name". The host is a
+ * Connect to "tcp://host:port", "unix:/path" or "unix:@name", or by another
+ * scheme that is registered ("tls://host:port", see <coppice/tls.h>) or in the
+ * options. The host is a
  * name, an IPv4 address, or an IPv6 one in brackets; the port may be a name.
  * There is nothing behind the port. Of several addresses the next is begun when
  * one has failed or has not answered in time, and the first that is connected
@@ -53,8 +75,9 @@ typedef struct co_dial_options {
  * Suspends: until connected; set a limit with a scope. Outside a task the
  * thread waits, and addresses are tried one after the other. Thread-safe: yes.
  * Returns 0, or, nothing being left open: -EINVAL (NULL, not such a URL,
- * options), -EPROTONOSUPPORT (another scheme), those of co_getaddrinfo, or what
- * became of the first address; -ECANCELED, -ETIMEDOUT (scope), -EPERM (it would
+ * options), -EPROTONOSUPPORT (a scheme that is not known), those of
+ * co_getaddrinfo, what became of the first address, or the error of a scheme's
+ * wrap; -ECANCELED, -ETIMEDOUT (scope), -EPERM (it would
  * wait in a loop callback), -ENOMEM.
  */
 CO_API CO_MUST_CHECK int co_dial(const char *url,
@@ -69,6 +92,17 @@ CO_API CO_MUST_CHECK int co_dial(const char *url,
  */
 CO_API CO_MUST_CHECK int co_dial_fd(const char *url,
                                     const co_dial_options *options);
+
+/*
+ * Have co_dial know a scheme, in the whole process and for good: it has to
+ * stay. Its name begins with a letter; letters (small), digits, "+", "-" and
+ * "." follow.
+ *
+ * Suspends: never. Thread-safe: yes.
+ * Returns 0, or -EINVAL (NULL, size, name, wrap), -EEXIST (there is one of this
+ * name, "tcp" say), -ENOSPC (there are eight).
+ */
+CO_API CO_MUST_CHECK int co_dial_register(const co_dial_scheme *scheme);
 
 CO_END_DECLS
 

@@ -40,6 +40,9 @@ typedef struct co_server_options {
      * co_stream_new. */
     co_stream *(*wrap)(int fd, void *wrap_arg);
     void *wrap_arg;
+    co_time wrap_max;  /* how long wrap may take; 0: 60 s */
+    co_time close_max; /* how long it may take to close what a handler leaves
+                        * open; it is then closed at once; 0: 30 s */
 } co_server_options;
 
 /*

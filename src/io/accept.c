@@ -16,6 +16,7 @@
 
 #include <coppice/cancel.h>
 #include <coppice/fd.h>
+#include <coppice/scope.h>
 #include <coppice/socket.h>
 
 #include "base/alloc.h"
@@ -35,9 +36,21 @@
 static co_stream *wrap(const struct co__conn *conn)
 {
     const co_server_options *options = &conn->server->options;
+    co_stream *stream = NULL;
 
-    return options->wrap ? options->wrap(conn->fd, options->wrap_arg)
-                         : co_stream_new(conn->fd, options->stream);
+    if (!options->wrap)
+        return co_stream_new(conn->fd, options->stream);
+    co_timeout(options->wrap_max)
+        stream = options->wrap(conn->fd, options->wrap_arg);
+    return stream;
+}
+
+/* A client that does not read keeps what is to be flushed, and a goodbye, from
+ * being sent. Out of time it is closed at once. */
+static void close_in_time(co_stream *stream, const co_server_options *options)
+{
+    co_timeout(options->close_max)
+        (void)co_stream_close(stream);
 }
 
 /* Returns what the handler does. */
@@ -59,7 +72,7 @@ static int handle(struct co__conn *conn)
         co__stream_cut(stream);
     r = server->fn(stream, server->arg);
     if (!stream->gone)
-        (void)co_stream_close(stream);
+        close_in_time(stream, &server->options);
     conn->stream = NULL;
     co__stream_release(stream);
     return r;

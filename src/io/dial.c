@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Dialling by URL: what it says, which addresses that is, and a descriptor.
- * Several addresses of TCP race (race.c).
+ * Several addresses of TCP race (race.c). A scheme that is not ours is TCP, and
+ * then whatever it makes of the stream (scheme.c): so the core need not know
+ * TLS.
  */
 #include <coppice/dial.h>
 
@@ -11,6 +13,7 @@
 #include "io/io.h"
 #include "io/net.h"
 #include "io/race.h"
+#include "io/scheme.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,7 +27,8 @@
 struct target {
     int type; /* SOCK_... */
     int is_unix;
-    const char *path; /* in the URL */
+    const char *path;             /* in the URL */
+    const co_dial_scheme *scheme; /* what makes the stream; NULL: we do */
     char host[HOST_BYTES];
     char port[PORT_BYTES];
 };
@@ -63,10 +67,14 @@ static int parse_authority(const char *text, struct target *target)
     return copy(target->port, sizeof(target->port), text, strlen(text));
 }
 
-static int parse(const char *url, struct target *target)
+static int parse(const char *url, const co_dial_scheme *also,
+                 struct target *target)
 {
+    const char *end = strstr(url, "://");
+
     target->type = SOCK_STREAM;
     target->is_unix = 0;
+    target->scheme = NULL;
     if (strncmp(url, "unix:", 5) == 0) {
         target->is_unix = 1;
         target->path = url + 5;
@@ -78,7 +86,10 @@ static int parse(const char *url, struct target *target)
         target->type = SOCK_DGRAM;
         return parse_authority(url + 6, target);
     }
-    return strstr(url, "://") ? -EPROTONOSUPPORT : -EINVAL;
+    if (!end)
+        return -EINVAL;
+    target->scheme = co__scheme_find(url, (size_t)(end - url), also);
+    return target->scheme ? parse_authority(end + 3, target) : -EPROTONOSUPPORT;
 }
 
 /* ---- addresses ----------------------------------------------------------- */
@@ -140,56 +151,89 @@ static int check(const co_dial_options *options)
         (options->family != AF_UNSPEC && options->family != AF_INET &&
          options->family != AF_INET6))
         return -EINVAL;
-    return 0;
+    return options->scheme ? co__scheme_check(options->scheme) : 0;
 }
 
-static int dial(const char *url, const co_dial_options *options, int streams)
+/* What the URL says, if that can be had: a stream, or a descriptor. */
+static int prepare(const char *url, const co_dial_options *options, int streams,
+                   struct target *target)
 {
-    static const co_dial_options defaults = {.size = sizeof(defaults)};
-    struct co__race race;
-    struct target target;
-    int r = -EINVAL;
+    int r = url ? check(options) : -EINVAL;
 
-    options = options ? options : &defaults;
-    if (url && check(options) == 0)
-        r = parse(url, &target);
-    if (r == 0 && streams && target.type != SOCK_STREAM)
-        r = -EPROTONOSUPPORT;
     if (r == 0)
-        r = co__io_enter();
-    if (r < 0)
-        return r;
+        r = parse(url, options->scheme, target);
+    if (r == 0 &&
+        (streams ? target->type != SOCK_STREAM : target->scheme != NULL))
+        r = -EPROTONOSUPPORT;
+    return r < 0 ? r : co__io_enter();
+}
+
+/* A descriptor that is connected, or an error. */
+static int dial(const struct target *target, const co_dial_options *options)
+{
+    struct co__race race;
+
     race.delay = options->delay ? options->delay : DELAY_DEFAULT;
     race.local = options->local;
     race.attempts = options->attempts;
     if (race.attempts)
         race.attempts->count = 0;
-    return target.is_unix ? dial_unix(target.path, &race)
-                          : dial_host(&target, options, &race);
+    return target->is_unix ? dial_unix(target->path, &race)
+                           : dial_host(target, options, &race);
 }
+
+static const co_dial_options defaults = {.size = sizeof(defaults)};
 
 int co_dial_fd(const char *url, const co_dial_options *options)
 {
-    return options && options->stream ? -EINVAL : dial(url, options, 0);
+    struct target target;
+    int r;
+
+    options = options ? options : &defaults;
+    r = options->stream ? -EINVAL : prepare(url, options, 0, &target);
+    return r < 0 ? r : dial(&target, options);
+}
+
+/* The stream that a scheme makes, or NULL with errno and nothing left open. */
+static co_stream *wrap(co_stream *plain, const struct target *target,
+                       const co_stream_options *how)
+{
+    const co_dial_scheme *scheme = target->scheme;
+    co_stream *stream = scheme->wrap(plain, target->host, how, scheme->arg);
+    int error = errno;
+
+    if (!stream)
+        (void)co_stream_close(plain);
+    errno = error;
+    return stream;
 }
 
 int co_dial(const char *url, const co_dial_options *options, co_stream **out)
 {
     const co_stream_options *how = options ? options->stream : NULL;
+    struct target target;
     co_stream *stream;
     int fd, r;
 
+    options = options ? options : &defaults;
     if (!out || (how && how->size != sizeof(*how)))
         return -EINVAL;
-    fd = dial(url, options, 1);
+    r = prepare(url, options, 1, &target);
+    if (r < 0)
+        return r;
+    fd = dial(&target, options);
     if (fd < 0)
         return fd;
-    stream = co_stream_new(fd, how);
+    stream = co_stream_new(fd, target.scheme ? NULL : how);
     if (!stream) {
         r = -errno;
         co_close(fd);
         return r;
     }
+    if (target.scheme)
+        stream = wrap(stream, &target, how);
+    if (!stream)
+        return -errno;
     *out = stream;
     return 0;
 }

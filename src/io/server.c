@@ -21,6 +21,10 @@
 #include <limits.h>
 #include <unistd.h>
 
+/* Those of asyncio, for handshakes and goodbyes. */
+#define WRAP_MAX  (60 * CO_SEC)
+#define CLOSE_MAX (30 * CO_SEC)
+
 /* ---- start --------------------------------------------------------------- */
 
 static int check_options(const co_server_options *options)
@@ -28,6 +32,7 @@ static int check_options(const co_server_options *options)
     if (!options)
         return 0;
     if (options->size != sizeof(*options) || options->backlog < 0 ||
+        options->wrap_max < 0 || options->close_max < 0 ||
         options->connection_max > UINT_MAX)
         return -EINVAL;
     if (options->stack_size && (options->stack_size < CO_STACK_SIZE_MIN ||
@@ -55,6 +60,10 @@ static struct co_server *make(size_t listeners,
     }
     if (options)
         server->options = *options;
+    if (!server->options.wrap_max)
+        server->options.wrap_max = WRAP_MAX;
+    if (!server->options.close_max)
+        server->options.close_max = CLOSE_MAX;
     if (server->options.stream) {
         server->stream_options = *server->options.stream;
         server->options.stream = &server->stream_options;

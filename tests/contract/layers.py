@@ -30,7 +30,7 @@ PUBLIC = {
     "runtime": "runtime",
     "debug": "dump tracer",
     "testing": "testing",
-    "tls": "tls",
+    "tls": "tls tls_dial",
 }
 # Libraries of their own that use Coppice as anybody does.
 OUTSIDE = {"tls"}

@@ -17,7 +17,7 @@ import sys
 
 # Each library's node, and the headers that are its own; coppice has the rest.
 NODES = {"coppice": "COPPICE_0", "coppice-tls": "COPPICE_TLS_0"}
-OWN_HEADERS = {"coppice-tls": {"tls.h"}}
+OWN_HEADERS = {"coppice-tls": {"tls.h", "tls_dial.h"}}
 
 
 def strip_comments(text):

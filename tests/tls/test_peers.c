@@ -5,6 +5,7 @@
 #include "tls_support.h"
 
 #include <coppice/server.h>
+#include <coppice/tls_dial.h>
 
 #include <netinet/in.h>
 #include <signal.h>
@@ -194,19 +195,25 @@ CO_TASK_TEST(curl_talks_to_our_server)
 
 /* ---- our client ---------------------------------------------------------- */
 
-static struct program start_nginx(int *port)
+static int free_port(void)
 {
-    char command[128];
     struct sockaddr_in at = {.sin_family = AF_INET,
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(at);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    FILE *file = fopen(cert_file("nginx"), "w");
 
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, len), 0);
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
     close(fd);
-    *port = ntohs(at.sin_port);
+    return ntohs(at.sin_port);
+}
+
+static struct program start_nginx(int *port)
+{
+    char command[128];
+    FILE *file = fopen(cert_file("nginx"), "w");
+
+    *port = free_port();
     ck_assert_ptr_nonnull(file);
     fprintf(file,
             "daemon off; master_process off; pid %s/nginx.pid;\n"
@@ -303,6 +310,50 @@ CO_TASK_TEST(our_client_talks_to_nginx)
     unlink(cert_file("nginx"));
 }
 
+/* By URL, once it listens. */
+static void dial_s_server(const char *certificate, const char *version,
+                          int error)
+{
+    co_tls_context *context = good_client();
+    co_stream *stream = NULL;
+    char command[256], url[64], line[64];
+    struct program program;
+    int port = free_port(), r = -ECONNREFUSED, status;
+
+    snprintf(command, sizeof(command),
+             "openssl s_server -accept 127.0.0.1:%d -cert %s -rev %s "
+             ">/dev/null 2>&1",
+             port, cert_file(certificate), version);
+    program = start(command);
+    snprintf(url, sizeof(url), "tls://127.0.0.1:%d", port);
+    for (int i = 0; i < 1000 && r == -ECONNREFUSED; i++) {
+        r = co_tls_dial(url, context, NULL, &stream);
+        if (r == -ECONNREFUSED)
+            ck_assert_int_eq(co_sleep(10 * CO_MS), 0);
+    }
+    ck_assert_int_eq(r, error);
+    if (stream) {
+        ck_assert_int_eq(co_stream_write(stream, "a word\n", 7, NULL), 0);
+        ck_assert_int_eq(co_stream_read_line(stream, line, sizeof(line)), 6);
+        ck_assert_str_eq(line, "drow a");
+        ck_assert_int_eq(co_stream_close(stream), 0);
+    }
+    kill(program.pid, SIGKILL);
+    close(program.in);
+    close(program.out);
+    ck_assert_int_eq(waitpid(program.pid, &status, 0), program.pid);
+    co_tls_context_free(context);
+}
+
+CO_TASK_TEST(our_dial_reaches_s_server)
+{
+    if (!installed("openssl"))
+        return;
+    dial_s_server("good", "-tls1_2", 0);
+    dial_s_server("good", "-tls1_3", 0);
+    dial_s_server("expired", "-tls1_3", -EKEYEXPIRED);
+}
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("peers");
@@ -313,6 +364,7 @@ static Suite *suite(void)
     tcase_add_test(tc, s_client_talks_to_our_server);
     tcase_add_test(tc, curl_talks_to_our_server);
     tcase_add_test(tc, our_client_talks_to_nginx);
+    tcase_add_test(tc, our_dial_reaches_s_server);
     suite_add_tcase(s, tc);
     return s;
 }
