@@ -322,6 +322,8 @@ CO_TASK_TEST(bad_arguments_are_refused)
         {.size = sizeof(options[0]), .stack_size = 1},
         {.size = sizeof(options[0]), .stream = &stream},
         {.size = sizeof(options[0]), .connection_max = SIZE_MAX},
+        {.size = sizeof(options[0]), .wrap_max = -1},
+        {.size = sizeof(options[0]), .close_max = -1},
     };
     co_server_stats stats = {.size = sizeof(stats)};
     co_addr addr;
@@ -573,6 +575,54 @@ CO_TASK_TEST(slow_and_failed_handshakes_disturb_nobody)
     ck_assert_uint_eq(stats_of(server).failed, 0);
     ck_assert_int_ge(co_server_abort_clients(server), 1);
     expect_hung_up(slow);
+    close_well(server);
+}
+
+CO_TASK_TEST(handshake_that_is_out_of_time_is_hung_up_on)
+{
+    co_server_options options = {.size = sizeof(options),
+                                 .wrap = shake_hands,
+                                 .wrap_arg = &begun,
+                                 .wrap_max = 20 * CO_MS};
+    co_server *server = start_with(echo, &options);
+    co_time before = co_now();
+    int slow = dial(server), right;
+
+    expect_hung_up(slow);
+    ck_assert_int_ge(co_now() - before, 20 * CO_MS);
+    ck_assert_uint_eq(stats_of(server).errors, 1);
+
+    /* The limit ends with the handshake. */
+    right = dial(server);
+    ck_assert_int_eq(co_write(right, "h", 1), 1);
+    ck_assert_int_eq(co_sleep(30 * CO_MS), 0);
+    exchange(right);
+    ck_assert_int_eq(co_close(right), 0);
+    ck_assert_int_eq(co_server_close(server, CO_SEC), 0);
+}
+
+static char excess[8 << 20]; /* more than the kernel takes */
+
+static int buffer_much(co_stream *stream, void *arg)
+{
+    (void)arg;
+    begun++;
+    return co_stream_write(stream, excess, sizeof(excess), NULL);
+}
+
+CO_TASK_TEST(close_that_is_out_of_time_loses_what_is_buffered)
+{
+    co_stream_options stream = {.size = sizeof(stream),
+                                .write_buffer = sizeof(excess) + 1};
+    co_server_options options = {
+        .size = sizeof(options), .stream = &stream, .close_max = 20 * CO_MS};
+    co_server *server = start_with(buffer_much, &options);
+    int fd = dial(server);
+
+    until_begun(1);
+    while (stats_of(server).connections)
+        ck_assert_int_eq(co_sleep(CO_MS), 0);
+    ck_assert_int_eq(co_close(fd), 0);
     close_well(server);
 }
 
@@ -1133,6 +1183,8 @@ static Suite *suite(void)
     tcase_add_test(tc, handler_may_close_its_stream);
     tcase_add_test(tc, what_a_handler_has_buffered_is_flushed);
     tcase_add_test(tc, slow_and_failed_handshakes_disturb_nobody);
+    tcase_add_test(tc, handshake_that_is_out_of_time_is_hung_up_on);
+    tcase_add_test(tc, close_that_is_out_of_time_loses_what_is_buffered);
     tcase_add_test(tc, connection_that_is_aborted_while_it_is_wrapped_is_cut);
     suite_add_tcase(s, tc);
 
