@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * coppice/protocol.h - what a transport (transport.h) calls: a connection, a
- * descriptor of datagrams, in the style of callbacks. Most programs are
- * simpler with tasks and streams; this is for code that comes from such
+ * descriptor of datagrams, a process, in the style of callbacks. Most programs
+ * are simpler with tasks and streams; this is for code that comes from such
  * callbacks, and for parsers that are fed.
  *
  * The calls of a transport come one at a time, each when the one before has
@@ -53,6 +53,17 @@ typedef struct co_protocol {
                               const void *data, size_t len,
                               const struct sockaddr *from, socklen_t from_len);
     void (*error_received)(co_transport *transport, void *arg, int error);
+
+    /* Of a process: what it has written to its standard descriptor `which`, 1
+     * or 2; that the pipe of one of the three is lost, `error` as above (0: it
+     * has closed its end); that it has ended: co_process_try_wait tells how.
+     * The end of the process and those of its pipes come in any order;
+     * connection_lost is behind all of them. */
+    void (*pipe_data_received)(co_transport *transport, void *arg, int which,
+                               const void *data, size_t len);
+    void (*pipe_connection_lost)(co_transport *transport, void *arg, int which,
+                                 int error);
+    void (*process_exited)(co_transport *transport, void *arg);
 } co_protocol;
 
 CO_END_DECLS

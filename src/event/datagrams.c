@@ -105,7 +105,8 @@ co_transport *co_transport_start_datagrams_at(const char *site, int fd,
                                               const co_protocol *protocol,
                                               void *arg)
 {
-    const struct co_transport behind = {.kind = &datagram_kind, .fd = fd};
+    const struct co_transport behind = {
+        .kind = &datagram_kind, .fd = fd, .reads = 1, .writes = 1};
     int adopted = fd < 0 ? -EBADF : co_adopt(fd);
     co_transport *t;
     int error;
@@ -145,7 +146,7 @@ int co_transport_sendto(co_transport *t, const void *data, size_t len,
     struct iovec iov = {(void *)(uintptr_t)data, len};
     ssize_t n;
 
-    if (!t || t->stream || (len && !data) ||
+    if (!t || t->fd < 0 || (len && !data) ||
         (to && to_len > sizeof(struct sockaddr_storage)) || (!to && to_len))
         return -EINVAL;
     if (t->closing)

@@ -4,17 +4,19 @@
 
 #include "base/alloc.h"
 #include "event/event.h"
+#include "io/stream.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #define HIGH ((size_t)64 * 1024)
 
 /* ---- the reading task ---------------------------------------------------- */
 
-static void rest(struct co_transport *t)
+void co__transport_rest(struct co_transport *t)
 {
     t->resting = 1;
-    /* In vain after a cancel: the caller looks at what it waits for. */
+    /* After a cancel the caller looks at what it waits for. */
     co__park(t->loop, t->reader, CO__WAIT_CALLS);
     t->resting = 0;
 }
@@ -32,7 +34,7 @@ static int may_read(struct co_transport *t)
     while (t->paused && !t->closing) {
         if (t->reader->chain.cancels)
             return 0;
-        rest(t);
+        co__transport_rest(t);
     }
     return !t->closing;
 }
@@ -75,7 +77,7 @@ static void wait_for_writer(struct co_transport *t)
         if (t->reader->chain.cancels)
             co__transport_lose(t, -ECANCELED);
         co_shield {
-            rest(t);
+            co__transport_rest(t);
         }
     }
 }
@@ -103,6 +105,11 @@ static int run(void *arg)
     struct co_transport *t = arg;
     int r = 1;
 
+    if (t->unmade) {
+        co__internal_ended(t->loop);
+        co__free(t);
+        return 0;
+    }
     call_made(t);
     while (co__loop && r > 0 && may_read(t))
         r = t->kind->read(t);
@@ -110,7 +117,7 @@ static int run(void *arg)
         return 0; /* a forked child, see fork.c */
     if (r == 0 && !t->closing && call_eof(t))
         while (!t->closing && !t->reader->chain.cancels)
-            rest(t);
+            co__transport_rest(t);
     if (t->reader->chain.cancels)
         r = -ECANCELED;
     if (r < 0 && !t->closing)
@@ -204,6 +211,13 @@ static const struct co__transport_kind stream_kind = {
     .abort = abort_stream,
 };
 
+static const struct co__transport_kind sink_kind = {
+    .read = co__transport_watch_reader,
+    .write = write_stream,
+    .close = close_stream,
+    .abort = abort_stream,
+};
+
 /* ---- the user's side ----------------------------------------------------- */
 
 int co__protocol_check(const co_protocol *protocol)
@@ -244,18 +258,47 @@ co_transport *co__transport_make(const char *site, const char *call,
     return t;
 }
 
+void co__transport_unmake(struct co_transport *t)
+{
+    if (t)
+        t->unmade = 1;
+}
+
+/* All, unless it is a descriptor that says otherwise. */
+static int ways_of(const co_stream *stream)
+{
+    int fd = co__stream_fd(stream);
+    int flags = fd < 0 ? O_RDWR : fcntl(fd, F_GETFL);
+
+    return flags < 0 ? O_RDWR : flags & O_ACCMODE;
+}
+
+co_transport *co__transport_make_stream(const char *site, co_stream *stream,
+                                        const co_protocol *protocol, void *arg,
+                                        const struct co_transport *of)
+{
+    struct co_transport behind = *of;
+    int ways = ways_of(stream);
+
+    behind.stream = stream;
+    behind.fd = -EINVAL;
+    behind.reads = ways != O_WRONLY;
+    behind.writes = ways != O_RDONLY;
+    behind.kind = behind.reads ? &stream_kind : &sink_kind;
+    return co__transport_make(site, "co_transport_start", protocol, arg,
+                              &behind);
+}
+
 co_transport *co_transport_start_at(const char *site, co_stream *stream,
                                     const co_protocol *protocol, void *arg)
 {
-    const struct co_transport behind = {
-        .kind = &stream_kind, .stream = stream, .fd = -EINVAL};
+    const struct co_transport of = {.owner = NULL};
 
     if (!stream) {
         errno = EINVAL;
         return NULL;
     }
-    return co__transport_make(site, "co_transport_start", protocol, arg,
-                              &behind);
+    return co__transport_make_stream(site, stream, protocol, arg, &of);
 }
 
 int co_transport_close(co_transport *t)
@@ -286,6 +329,8 @@ static int set_paused(co_transport *t, int paused)
 {
     if (!t)
         return -EINVAL;
+    if (!t->reads)
+        return -EBADF;
     if (t->closing)
         return -EPIPE;
     if (t->paused == paused)
@@ -308,13 +353,13 @@ int co_transport_resume_reading(co_transport *t)
 
 int co_transport_is_reading(const co_transport *t)
 {
-    return t && !t->closing && !t->paused;
+    return t && t->reads && !t->closing && !t->paused;
 }
 
 int co_transport_set_protocol(co_transport *t, const co_protocol *protocol,
                               void *arg)
 {
-    int r = t ? co__protocol_check(protocol) : -EINVAL;
+    int r = t && !t->owner ? co__protocol_check(protocol) : -EINVAL;
 
     if (r < 0)
         return r;

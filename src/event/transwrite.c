@@ -202,7 +202,9 @@ int co__transport_buffer(struct co_transport *t, const struct iovec *iov,
 
 static int may_write(const struct co_transport *t)
 {
-    return t->closing || t->eof_due ? -EPIPE : 0;
+    if (t->closing || t->eof_due)
+        return -EPIPE;
+    return t->writes ? 0 : -EBADF;
 }
 
 /* As much as goes without waiting: 0, or what it failed with. */
@@ -276,6 +278,8 @@ int co_transport_write_eof(co_transport *t)
 {
     int r = !t || !t->stream ? -EINVAL : may_write(t);
 
+    if (r == 0 && !t->kind->write_eof)
+        return co_transport_close(t);
     if (r == 0)
         r = need_writer(t);
     if (r == 0)
