@@ -9,8 +9,10 @@ quite the same a minute later.
 import os
 import socket
 import subprocess
+import tempfile
 import time
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 PROGRAM_SECONDS_MAX = 180
 LISTEN_SECONDS_MAX = 10
@@ -19,6 +21,7 @@ PHASE_SECONDS_QUICK = 0.2
 DIVISOR_QUICK = 4
 # With 9,000 connections to each, load's descriptors allow two servers.
 CONNECTIONS_MAX = 18000
+TLS_BODY_BYTES = 64 * 1024 * 1024
 
 
 class Failed(Exception):
@@ -84,10 +87,11 @@ def _free_port():
 
 
 @contextmanager
-def _server(name, command):
+def _server(name, command, *arguments):
     """A running server, as load wants it named: name:port:pid."""
     port = _free_port()
-    process = subprocess.Popen(command + [str(port)], env=_environment(),
+    process = subprocess.Popen([*command, str(port), *arguments],
+                               env=_environment(),
                                stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, preexec_fn=_pin(-1))
     try:
@@ -143,6 +147,40 @@ def echo(row, programs, commands, rounds, quick, note):
             samples += _alternate(row, programs, pair, rounds, quick)
         except Failed as error:
             note(name, str(error))
+    return samples
+
+
+def _tls_folder(folder):
+    """What servers of TLS serve, and the certificate by which they do."""
+    try:
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
+             "-days", "2", "-keyout", folder / "key.pem", "-out",
+             folder / "certificate.pem"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Failed("openssl makes no certificate") from error
+    (folder / "body").write_bytes(os.urandom(4096) * (TLS_BODY_BYTES // 4096))
+
+
+def tls(row, programs, commands, rounds, quick, note):
+    """All servers side by side."""
+    note(" ".join(commands))
+    seconds = PHASE_SECONDS_QUICK if quick else PHASE_SECONDS
+    samples = [{} for _ in range(rounds)]
+    load = programs / "tls_load"
+    if not load.exists():
+        raise Failed("tls_load was not built: OpenSSL 3 is missing")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="coppice-bench-")))
+        _tls_folder(folder)
+        servers = [stack.enter_context(_server(name, command, str(folder)))
+                   for name, command in commands.items()]
+        for line in _run([str(load), "-r", str(rounds), "-t", str(seconds),
+                          row.name, *servers], 0):
+            _, number, name, value = line.split()
+            samples[int(number)][name] = float(value)
     return samples
 
 

@@ -56,7 +56,7 @@ def row_lines(row, entries, seconds):
     for entry in entries:
         ratio = f"{entry['ratio']:.2f}" if "ratio" in entry else ""
         noise = f"  IQR {entry['ratio_iqr']:.3f}" \
-            if row.kind == "echo" and "ratio_iqr" in entry else ""
+            if row.kind in ("echo", "tls") and "ratio_iqr" in entry else ""
         lines.append(f"  {entry['system']:<14}{_figure(entry['median']):>12}"
                      f"  min {_figure(entry['min']):>10}{ratio:>10}{noise}")
     return lines
@@ -77,7 +77,7 @@ def _standing(row, entry, ours):
         noise = entry["ratio_iqr"] + ours["ratio_iqr"]
     if ratio >= 1:
         return "ahead"
-    if row.kind == "echo" and ratio + noise >= 1:
+    if row.kind in ("echo", "tls") and ratio + noise >= 1:
         return "even"
     return "behind"
 

@@ -95,10 +95,11 @@ def measure_row(row, systems, commands, options, progress):
                                else row.rounds)
     caps = {s.name: s.rounds_max or count for s in systems}
     progress.where = row.name
-    if row.kind == "echo":
+    if row.kind in ("echo", "tls"):
+        servers = measure.echo if row.kind == "echo" else measure.tls
         try:
-            return measure.echo(row, options.programs, commands, count,
-                                options.quick, progress.note)
+            return servers(row, options.programs, commands, count,
+                           options.quick, progress.note)
         except measure.Failed as error:
             progress.note("all", str(error))
             return []

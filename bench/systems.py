@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What is measured: the rows, and the systems with the rows that they have."""
 
+import os
+import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,7 @@ class Row:
 
     name: str
     unit: str
-    kind: str  # time, threads (on all CPUs), memory, echo or idle
+    kind: str  # time, threads (on all CPUs), memory, echo, idle or tls
     rounds: int
     quick_rounds: int  # 0: not in a quick run, unless the row is named
     target_ratio: float = 0.0  # what Coppice aims at; 0: no aim
@@ -64,6 +66,10 @@ ROWS = [
     Row("echo_9000", "ns CPU", "echo", 7, 3, target_ratio=1.08,
         against="raw_epoll"),
     Row("idle_9000", "bytes", "idle", 1, 1, target_value=5 * 1024),
+    Row("tls_handshake", "ns CPU", "tls", 15, 5, target_ratio=1.1,
+        against="nginx"),
+    Row("tls_throughput", "ns CPU", "tls", 15, 5, target_ratio=1.1,
+        against="nginx"),
 ]
 
 YIELD = ["yield_1", "yield_2", "yield_1000", "yield_100000"]
@@ -82,10 +88,11 @@ FILES = ["file_read_4k_64", "file_read_4k_64_cpu"]
 PROCESSES = ["spawn_process"]
 ECHO = ["echo_1", "echo_64", "echo_1000", "echo_9000"]
 NET = ECHO + ["idle_9000"]
+TLS = ["tls_handshake", "tls_throughput"]
 # A row where what the reactor costs could show, of each kind that there is:
 # tasks that never wait (it is polled all the same), timers, other threads.
 REACTOR = ["yield_2", "yield_1000", "spawn_join", "timers_100k",
-           "chan_pingpong", *THREADS, *OFFLOAD, *FILES, *NET]
+           "chan_pingpong", *THREADS, *OFFLOAD, *FILES, *NET, *TLS]
 
 
 @dataclass(frozen=True)
@@ -109,12 +116,13 @@ NO_WORSE = 1.05
 @dataclass(frozen=True)
 class System:
     """One contestant. A command is a program and its first arguments; the name
-    of a row, or the port, follows."""
+    of a row, or the port, follows, and for TLS the folder."""
 
     name: str
     rows: list
     micro: object = None  # row name -> command
     server: list = field(default_factory=list)
+    tls: list = field(default_factory=list)
     stackful: bool = True  # only these count in the memory rows
     rounds_max: int = 0  # for those so slow that fewer rounds tell enough
     backend: str = ""  # the loop's reactor, unless it is the default
@@ -122,12 +130,20 @@ class System:
 
     def command(self, row, programs):
         """The command for a row, or None if it was not built."""
-        command = self.server if row.kind in ("echo", "idle") else \
-            self.micro(row.name)
+        if row.kind == "tls":
+            command = self.tls
+        elif row.kind in ("echo", "idle"):
+            command = self.server
+        else:
+            command = self.micro(row.name)
         program = programs / command[0]
         if command[0] == "python":
             return [sys.executable, str(HERE / "peers/python" / command[1]),
                     *command[2:]]
+        if command[0] == "nginx":
+            path = os.environ.get("PATH", "") + ":/usr/sbin"
+            return [str(HERE / "peers/nginx" / command[1])] \
+                if shutil.which("nginx", path=path) else None
         if not program.exists():
             return None
         return [*on_backend(self.backend), str(program), *command[1:]]
@@ -158,14 +174,14 @@ def one(*command):
 
 SYSTEMS = [
     System("coppice", [row.name for row in ROWS], by_question("coppice"),
-           ["coppice_echo"]),
+           ["coppice_echo"], ["coppice_tls_server"]),
     System(URING, REACTOR, by_question("coppice"), ["coppice_echo"],
-           backend="io_uring", kernel="io_uring"),
+           ["coppice_tls_server"], backend="io_uring", kernel="io_uring"),
     # On stacks as large as those of State Threads: 64 KiB. Ours are 256 KiB
     # unless asked for less, and what grows with that is the page tables.
     System("coppice_64k", MEMORY, by_question("coppice", "--stack=64")),
     System("limit", [row.name for row in ROWS
-                     if row.name not in THREADS + OFFLOAD],
+                     if row.name not in THREADS + OFFLOAD + TLS],
            by_question("limit"), ["limit_echo"]),
     System("raw_epoll", NET, server=["raw_epoll_echo"], stackful=False),
     System("raw_uring", NET, server=["raw_uring_echo"], stackful=False,
@@ -182,14 +198,15 @@ SYSTEMS = [
            micro_or_sync("state_threads"), ["state_threads_echo"]),
     System("go", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *SYNC,
                   *FUTURES, *GROUPS, *SELECT, *QUEUES, *THREADS, *OFFLOAD,
-                  *FILES, *PROCESSES, *NET],
-           one("go_bench"), ["go_bench", "echo"]),
+                  *FILES, *PROCESSES, *NET, *TLS],
+           one("go_bench"), ["go_bench", "echo"], ["go_bench", "tls"]),
     System("tokio", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *SYNC,
                      *FUTURES, *GROUPS, *SELECT, *QUEUES, *THREADS, *OFFLOAD,
                      *FILES, *NET],
            one("tokio_bench"), ["tokio_bench", "echo"], stackful=False),
     System("libuv", [*TIMERS, *OFFLOAD, *FILES, *NET], by_question("libuv"),
            ["libuv_echo"], stackful=False),
+    System("nginx", TLS, tls=["nginx", "tls"], stackful=False),
     System("libevent", [*TIMERS, *NET], one("libevent_timers"),
            ["libevent_echo"], stackful=False),
     # A million of theirs would take minutes and prove nothing.

@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bench/echo/load.c - holds N connections to each of several echo servers and
- * measures what a message costs the server.
- *
- * Requests a second say little on loopback, where the client works as hard as
- * the server; so the figure is the CPU time of the server's process. And since
- * a machine is never quite the same a minute later, all servers are measured in
- * turn, A B C A B C, in one process with the connections kept open: only the
- * ratios within a round are compared. A round in which somebody else held a
- * CPU for long is thrown away and done again, as often as there are rounds.
+ * measures what a message costs the server, as phases.h says.
  *
  * usage: load [-c connections] [-r rounds] [-t seconds a phase] [-m]
  *             name:port:pid ...
@@ -17,25 +10,16 @@
  * connects and exchanges one message on each connection, "M <name> <bytes a
  * connection>": how much resident memory and page tables the server grew by.
  */
-#include "net.h"
+#include "phases.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <sys/epoll.h>
 
 #define MESSAGE        64
 #define PATTERN        251 /* prime: messages begin at every offset */
-#define SERVERS_MAX    16
 #define EVENTS_MAX     512
-#define SOURCES        16 /* addresses 127.0.0.2 and on */
 #define CONNECTING_MAX 50 /* first messages under way at a time */
 #define STALL_MS       5000
-#define DISTURBED      0.04  /* share of a phase spent waiting for a CPU */
-#define PAUSE_US       20000 /* between phases, so that servers go idle */
-
-#ifndef IP_BIND_ADDRESS_NO_PORT
-#define IP_BIND_ADDRESS_NO_PORT 24
-#endif
 
 struct connection {
     int fd;
@@ -43,20 +27,10 @@ struct connection {
     unsigned received; /* bytes of its echo */
 };
 
-struct server {
-    const char *name;
-    int port;
-    int pid;
-    clockid_t clock;
+/* A server's own. */
+struct echo {
     int epoll;
-    long phase_messages;
-    struct connection *connections;
-};
-
-struct phase {
-    double ns; /* server CPU a message */
-    double seconds;
-    double disturbed; /* the larger share of server and load */
+    struct connection connections[];
 };
 
 static struct {
@@ -68,29 +42,6 @@ static struct {
 
 static char pattern[PATTERN + MESSAGE];
 static long to_send, to_receive;
-
-static void fail(const struct server *server, const char *what)
-{
-    fprintf(stderr, "load: %s: %s\n", server->name, what);
-    exit(1);
-}
-
-/* Nanoseconds that a process was ready but had no CPU. */
-static int64_t waited_ns(const char *pid)
-{
-    char path[64];
-    long long ran, waited = 0;
-    FILE *f;
-
-    snprintf(path, sizeof(path), "/proc/%s/schedstat", pid);
-    f = fopen(path, "r");
-    if (!f)
-        return 0;
-    if (fscanf(f, "%lld %lld", &ran, &waited) != 2)
-        waited = 0;
-    fclose(f);
-    return waited;
-}
 
 static long server_memory(const struct server *server)
 {
@@ -133,9 +84,10 @@ static void receive(struct server *server, struct connection *c)
 static void pump(struct server *server)
 {
     static struct epoll_event events[EVENTS_MAX];
+    const struct echo *echo = server->own;
 
     while (to_receive > 0) {
-        int n = epoll_wait(server->epoll, events, EVENTS_MAX, STALL_MS);
+        int n = epoll_wait(echo->epoll, events, EVENTS_MAX, STALL_MS);
 
         if (n < 0 && errno != EINTR)
             bench_die("epoll_wait");
@@ -146,43 +98,24 @@ static void pump(struct server *server)
     }
 }
 
-/* One source address has too few ports for the connections of all rounds. */
-static int dial(const struct server *server)
-{
-    static unsigned dialled;
-    struct sockaddr_in to = net_loopback(server->port);
-    struct sockaddr_in from = net_loopback(0);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int one = 1;
-
-    if (fd < 0)
-        bench_die("socket");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
-    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + dialled++ % SOURCES);
-    if (bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0)
-        bench_die("bind");
-    if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-        fail(server, "cannot connect");
-    return fd;
-}
-
 static void connect_all(struct server *server)
 {
     int n = options.connections;
+    struct echo *echo =
+        calloc(1, sizeof(*echo) + (size_t)n * sizeof(struct connection));
 
-    server->epoll = epoll_create1(EPOLL_CLOEXEC);
-    server->connections = calloc((size_t)n, sizeof(struct connection));
-    if (!server->connections)
+    if (!echo)
         bench_die("calloc");
+    echo->epoll = epoll_create1(EPOLL_CLOEXEC);
+    server->own = echo;
     for (int i = 0; i < n; i++) {
-        struct connection *c = &server->connections[i];
+        struct connection *c = &echo->connections[i];
         struct epoll_event event = {.events = EPOLLIN | EPOLLET,
                                     .data = {.ptr = c}};
 
         c->fd = dial(server);
         c->offset = (unsigned)i % PATTERN;
-        if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, c->fd, &event) < 0)
+        if (epoll_ctl(echo->epoll, EPOLL_CTL_ADD, c->fd, &event) < 0)
             bench_die("epoll_ctl");
         to_send = 1;
         to_receive++;
@@ -192,92 +125,24 @@ static void connect_all(struct server *server)
     }
 }
 
-/* The clock stands still when the server has nothing left to do. */
-static int64_t settled_cpu_ns(const struct server *server)
+static void exchange(struct server *server, long messages)
 {
-    int64_t now = bench_clock(server->clock), last;
-
-    for (int i = 0; i < 50; i++) {
-        usleep(500);
-        last = now;
-        now = bench_clock(server->clock);
-        if (now == last)
-            break;
-    }
-    return now;
-}
-
-static struct phase run_phase(struct server *server, long messages)
-{
-    char pid[16];
-    struct phase phase;
-    int64_t cpu, start, server_waited, load_waited;
-    double ns;
-
-    snprintf(pid, sizeof(pid), "%d", server->pid);
-    cpu = settled_cpu_ns(server);
-    server_waited = waited_ns(pid);
-    load_waited = waited_ns("self");
-    start = bench_now_ns();
+    struct echo *echo = server->own;
 
     to_send = to_receive = messages;
     for (int i = 0; i < options.connections; i++)
-        send_message(server, &server->connections[i]);
+        send_message(server, &echo->connections[i]);
     pump(server);
-
-    ns = (double)(bench_now_ns() - start);
-    server_waited = waited_ns(pid) - server_waited;
-    load_waited = waited_ns("self") - load_waited;
-    phase.seconds = ns / 1e9;
-    phase.disturbed =
-        (double)(server_waited > load_waited ? server_waited : load_waited) /
-        ns;
-    phase.ns = (double)(settled_cpu_ns(server) - cpu) / (double)messages;
-    return phase;
-}
-
-/* Find the number of messages that fills a phase; it stays the same then. */
-static void calibrate(struct server *server)
-{
-    long least = 2L * options.connections;
-    long n = least > 64 ? least : 64;
-
-    for (;;) {
-        struct phase phase = run_phase(server, n);
-
-        if (phase.seconds >= options.seconds / 4) {
-            n = (long)((double)n * options.seconds / phase.seconds);
-            break;
-        }
-        n *= 2;
-    }
-    server->phase_messages = n > least ? n : least;
 }
 
 static void measure(struct server *servers, int count)
 {
-    int retries = options.rounds;
+    int n = options.connections;
 
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         connect_all(&servers[i]);
-        calibrate(&servers[i]);
-    }
-    for (int round = 0; round < options.rounds;) {
-        struct phase phases[SERVERS_MAX];
-        bool disturbed = false;
-
-        for (int i = 0; i < count; i++) {
-            usleep(PAUSE_US);
-            phases[i] = run_phase(&servers[i], servers[i].phase_messages);
-            disturbed |= phases[i].disturbed > DISTURBED;
-        }
-        if (disturbed && retries-- > 0)
-            continue;
-        for (int i = 0; i < count; i++)
-            printf("P %d %s %.1f\n", round, servers[i].name, phases[i].ns);
-        fflush(stdout);
-        round++;
-    }
+    phases_measure(servers, count, options.rounds, options.seconds,
+                   n > 32 ? 2L * n : 64, exchange);
 }
 
 static void measure_memory(struct server *servers, int count)
@@ -291,23 +156,6 @@ static void measure_memory(struct server *servers, int count)
                    options.connections);
         fflush(stdout);
     }
-}
-
-static void parse_server(struct server *server, char *text)
-{
-    char *port, *pid;
-
-    server->name = strtok(text, ":");
-    port = strtok(NULL, ":");
-    pid = strtok(NULL, ":");
-    if (!pid) {
-        fprintf(stderr, "load: a server is name:port:pid\n");
-        exit(2);
-    }
-    server->port = atoi(port);
-    server->pid = atoi(pid);
-    if (clock_getcpuclockid(server->pid, &server->clock) != 0)
-        fail(server, "no such process");
 }
 
 int main(int argc, char **argv)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Go, with one processor as the others have. "go_bench ROW [DIVISOR]" measures
-// a row; "go_bench echo PORT" serves.
+// a row; "go_bench echo PORT" serves, "go_bench tls PORT FOLDER" over TLS.
 package main
 
 import (
@@ -195,6 +195,9 @@ func number(row string) int64 {
 func main() {
 	runtime.GOMAXPROCS(1)
 	row := os.Args[1]
+	if row == "tls" {
+		tlsServer(os.Args[2], os.Args[3])
+	}
 	if row == "echo" {
 		echo(os.Args[2])
 	}
