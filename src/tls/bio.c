@@ -26,16 +26,15 @@ static int bio_read(BIO *bio, char *data, int len)
     return (int)n;
 }
 
-/* Room for so many bytes more. */
-static int make_room(struct co__tls_buffer *buffer, size_t len)
+int co__tls_make_room(struct co__tls_buffer *buffer, size_t len)
 {
-    size_t room = buffer->room ? buffer->room : 512;
+    size_t room = buffer->room ? 2 * buffer->room : 512;
     char *bytes;
 
-    while (room < buffer->count + len)
-        room *= 2;
-    if (room == buffer->room)
+    if (buffer->count + len <= buffer->room)
         return 0;
+    if (room < buffer->count + len)
+        room = buffer->count + len;
     bytes = realloc(buffer->bytes, room);
     if (!bytes)
         return -ENOMEM;
@@ -50,7 +49,7 @@ static int bio_write(BIO *bio, const char *data, int len)
     struct co__tls_buffer *fresh = &conn->fresh;
 
     BIO_clear_retry_flags(bio);
-    if (make_room(fresh, (size_t)len) < 0) {
+    if (co__tls_make_room(fresh, (size_t)len) < 0) {
         conn->no_memory = 1;
         return -1;
     }

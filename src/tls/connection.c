@@ -20,6 +20,7 @@
 
 #define RECORD    ((size_t)16 * 1024)
 #define WRITE_MAX (4 * RECORD) /* encrypted before it is sent */
+#define OVERHEAD  128          /* by which a record grows, at most */
 
 /* ---- life ---------------------------------------------------------------- */
 
@@ -260,7 +261,7 @@ static void give_ticket(struct co__tls_conn *conn)
     SSL_new_session_ticket(conn->ssl); /* not in TLS 1.2 */
 }
 
-/* Encrypt, a record at most: how many bytes, or an error. */
+/* Encrypt, a record at most, with room for all: how many bytes, or an error. */
 static ssize_t encrypt(struct co__tls_conn *conn, const void *data, size_t len)
 {
     int r;
@@ -269,6 +270,8 @@ static ssize_t encrypt(struct co__tls_conn *conn, const void *data, size_t len)
         return conn->failed;
     if (SSL_get_shutdown(conn->ssl) & SSL_SENT_SHUTDOWN)
         return -EPIPE;
+    if (co__tls_make_room(&conn->fresh, len + (len / RECORD + 1) * OVERHEAD))
+        return -ENOMEM;
     co__tls_errors_begin();
     if (conn->owes_ticket)
         give_ticket(conn);

@@ -128,7 +128,12 @@ void co__tls_conn_free(struct co__tls_conn *conn);
 /* Shake hands: 0, or a negative errno. */
 int co__tls_conn_handshake(struct co__tls_conn *conn);
 
-/* bio.c: bytes in memory as OpenSSL sees them. NULL without memory. */
+/* ---- bio.c --------------------------------------------------------------- */
+
+/* Bytes in memory as OpenSSL sees them. NULL without memory. */
 BIO *co__tls_bio_new(struct co__tls_conn *conn);
+
+/* Room for so many bytes more: 0, or -ENOMEM. */
+int co__tls_make_room(struct co__tls_buffer *buffer, size_t len);
 
 #endif
