@@ -47,6 +47,8 @@ set(COPPICE_PLATFORM_TABLE
   "src/io/sys_posix.c        *          Linux|${_free}"
   "src/io/sys_macos.c        *          Darwin"
   "src/io/sys_bsd.c          *          ${_bsd}"
+  "src/io/splice_linux.c     *          Linux"
+  "src/io/splice_none.c      *          ${_bsd}"
   "src/io/mmsg_linux.c       *          Linux"
   "src/io/mmsg_loop.c        *          ${_bsd}"
   "src/io/dns_ares.c         *          *        CARES"

@@ -18,6 +18,10 @@ CO_BEGIN_DECLS
  * other task should read from `from` meanwhile. The end is not passed on: see
  * co_stream_write_eof.
  *
+ * On Linux much that comes at once does not come to memory (splice(2)), if both
+ * streams own descriptors: of stream sockets or pipes, or `from` of a file. It
+ * is then held in a pipe, two descriptors more, if those are not the last.
+ *
  * Suspends: until there is something to copy, and until it is taken.
  * Thread-safe: no. Returns 0, or -EINVAL (NULL, or one and the same), or an
  * error of reading or of writing.

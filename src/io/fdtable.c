@@ -30,6 +30,7 @@
 #include "core/run.h"
 #include "core/sched.h"
 #include "io/ahead.h"
+#include "io/splice.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -442,6 +443,7 @@ void co__fds_rest(struct co_loop *loop)
 {
     if (CO_UNLIKELY(loop->fds->aheads_count))
         co__ahead_rest(loop);
+    co__splice_rest(loop->fds);
 }
 
 /* Nobody's again, unless it has changed hands since. */
@@ -463,6 +465,7 @@ void co__fds_close(struct co_loop *loop)
     int here = table->epoch == epoch;
 
     co__ahead_close(table);
+    co__splice_rest(table);
     for (uint32_t i = 0; i < table->chunk_count; i++) {
         struct co__fd_slot *chunk = table->chunks[i];
 
@@ -479,8 +482,10 @@ void co__fds_close(struct co_loop *loop)
 
 void co__fds_abandon(struct co_loop *loop)
 {
-    if (loop)
+    if (loop) {
         co__ahead_close(loop->fds);
+        co__splice_rest(loop->fds);
+    }
     epoch++;
     for (unsigned id = 1; id <= atomic_load(&owners_top); id++)
         atomic_store(&owners[id].maker, NULL);

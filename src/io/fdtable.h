@@ -57,6 +57,7 @@ struct co__fd_table {
     uint32_t chunk_count;
     uint32_t aheads_count;
     struct co__ahead **aheads; /* see ahead.c; some NULL */
+    struct co__pipeful *spare; /* see splice_linux.c; an empty one, or NULL */
     uint32_t id;               /* of this loop in words, 1 and up */
     uint32_t epoch;            /* how many forks lay behind when it was made */
 };

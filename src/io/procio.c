@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "io/io.h"
+#include "io/splice.h"
 #include "io/stream.h"
 
 #include <string.h>
@@ -71,23 +72,32 @@ static int make_room(struct co__gathered *got, size_t bytes)
     return 0;
 }
 
-/* What a stream has read ahead comes first. */
+/* What a stream has read ahead comes first, then what a copy of it has left. */
 static int take_buffered(struct co_process *process, int which,
                          struct co__gathered *got)
 {
     co_stream *stream = process->streams[which];
     size_t n = stream ? stream->in_count : 0;
+    ssize_t left = 0;
     int r;
 
-    if (!n)
+    if (!n && !(stream && stream->piped))
         return 0;
-    r = make_room(got, n);
+    if (co_mutex_is_locked(&stream->reading))
+        return -EBUSY;
+    r = make_room(got, n ? n : stream->piped->count);
     if (r < 0)
         return r;
-    memcpy(got->data + got->len, stream->in + stream->in_head, n);
-    r = co_stream_skip(stream, n); /* -EBUSY: another task is reading it */
+    if (n) {
+        memcpy(got->data + got->len, stream->in + stream->in_head, n);
+        r = co_stream_skip(stream, n);
+    } else {
+        left = co__pipeful_read(&stream->piped, got->data + got->len,
+                                stream->piped->count);
+        r = left < 0 ? (int)left : 0;
+    }
     if (r == 0)
-        got->len += n;
+        got->len += n + (size_t)left;
     return r < 0 ? r : 1;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "io/io.h"
+#include "io/splice.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -183,6 +184,7 @@ static void drop(struct co_stream *stream)
         stream->ops->free(stream->arg);
     co__free(stream->in);
     co__free(stream->out);
+    co__pipeful_free(stream->piped);
     co__free(stream);
 }
 

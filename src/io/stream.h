@@ -22,6 +22,8 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+struct co__pipeful;
+
 struct co_stream {
     const co_stream_ops *ops;
     void *arg;        /* of the ops */
@@ -36,9 +38,16 @@ struct co_stream {
     size_t in_head, in_count, in_room, in_max;
     int in_full; /* the last read had no room for more */
 
+    /* Behind that, likewise read, and left in a pipe by a copy that was
+     * interrupted, or under way in one; NULL: nothing. */
+    struct co__pipeful *piped;
+
     /* Written and not handed on yet, likewise. */
     char *out; /* `out_max` bytes, or NULL */
     size_t out_head, out_count, out_max;
+
+    /* What has passed to and from what is behind it. */
+    uint64_t bytes_read, bytes_written;
 };
 
 /* Use a stream in a call that reads, or writes: 0, or an error. And leave it:
@@ -62,6 +71,21 @@ int co__stream_fd(const struct co_stream *stream);
 /* Hand on what is buffered, and what is held back behind the stream; `writing`
  * is locked. 0, or an error. */
 int co__stream_flush(struct co_stream *stream);
+
+/*
+ * For a copy: have something in `piped`, at most `most` bytes of it new, while
+ * the buffer is empty; `reading` is locked. Returns how many bytes, 0 at the
+ * end, -EAGAIN (only a read can tell what there is, as with urgent data),
+ * -ENOTSUP (not by a pipe), or an error.
+ */
+ssize_t co__stream_pipe_in(struct co_stream *stream, size_t most);
+
+/*
+ * Write that, at most `most` bytes, behind what is buffered; `writing` is
+ * locked. *done is always set to how many. 0, -ENOTSUP as above, or an error.
+ */
+int co__stream_pipe_out(struct co_stream *stream, struct co__pipeful **piped,
+                        size_t most, size_t *done);
 
 /* What the limits of the caller make a call fail with. */
 CO_INLINE int co__is_limit(ssize_t error)

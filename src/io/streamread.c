@@ -9,6 +9,7 @@
  */
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "io/splice.h"
 #include "io/stream.h"
 
 #include <errno.h>
@@ -104,9 +105,13 @@ static ssize_t read_in(struct co_stream *stream)
     size_t room = stream->in_room - tail;
     ssize_t n;
 
+    if (CO_UNLIKELY(stream->piped))
+        return co__pipeful_read(&stream->piped, stream->in + tail, room);
     n = (ops->wait ? ops->try_read : ops->read)(stream->arg, stream->in + tail,
                                                 room);
     stream->in_full = n > 0 && (size_t)n == room;
+    if (n > 0)
+        stream->bytes_read += (size_t)n;
     return n;
 }
 
@@ -114,7 +119,7 @@ static ssize_t read_in(struct co_stream *stream)
 static ssize_t fill(struct co_stream *stream)
 {
     ssize_t n = flush_before(stream);
-    int waits = stream->ops->wait && !stream->in;
+    int waits = stream->ops->wait && !stream->in && !stream->piped;
 
     while (n == 0) {
         if (waits && !stream->closed)
@@ -140,11 +145,18 @@ static ssize_t fill(struct co_stream *stream)
 /* Read into the caller's buffer. */
 static ssize_t read_direct(struct co_stream *stream, void *buffer, size_t len)
 {
-    int r = flush_before(stream);
+    ssize_t n = flush_before(stream);
 
-    if (r == 0 && stream->closed)
-        r = -EBADF;
-    return r < 0 ? r : stream->ops->read(stream->arg, buffer, len);
+    if (n == 0 && stream->closed)
+        n = -EBADF;
+    if (n < 0)
+        return n;
+    if (CO_UNLIKELY(stream->piped))
+        return co__pipeful_read(&stream->piped, buffer, len);
+    n = stream->ops->read(stream->arg, buffer, len);
+    if (n > 0)
+        stream->bytes_read += (size_t)n;
+    return n;
 }
 
 /* Take bytes out of the buffer. */
@@ -336,4 +348,40 @@ int co_stream_skip(co_stream *stream, size_t len)
     take(stream, len);
     tidy(stream);
     return 0;
+}
+
+/* ---- for a copy ---------------------------------------------------------- */
+
+/* As `fill`, into a pipe: what is not there at once is waited for first. */
+static ssize_t fill_pipe(struct co_stream *stream, size_t most)
+{
+    int fd = co__stream_fd(stream);
+    ssize_t n = co__splice_in(fd, most, 0, &stream->piped);
+
+    if (n != -EAGAIN)
+        return n;
+    n = flush_before(stream);
+    if (n == 0)
+        n = stream->closed ? -EBADF : stream->ops->wait(stream->arg);
+    if (n == 0)
+        n = stream->closed ? -EBADF
+                           : co__splice_in(fd, most, 1, &stream->piped);
+    return n;
+}
+
+ssize_t co__stream_pipe_in(struct co_stream *stream, size_t most)
+{
+    ssize_t n;
+
+    CO_ASSERT(!stream->in_count);
+    stream->in_full = 0;
+    tidy(stream);
+    if (stream->closed)
+        return -EBADF;
+    if (stream->piped)
+        return (ssize_t)stream->piped->count;
+    n = fill_pipe(stream, most);
+    if (n > 0)
+        stream->bytes_read += (size_t)n;
+    return n;
 }

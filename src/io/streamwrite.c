@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "io/io.h"
+#include "io/splice.h"
 #include "io/stream.h"
 
 #include <errno.h>
@@ -41,6 +42,8 @@ static ssize_t writev_once(struct co_stream *stream, const struct iovec *iov,
     ssize_t n =
         stream->closed ? -EBADF : stream->ops->writev(stream->arg, iov, count);
 
+    if (n > 0)
+        stream->bytes_written += (size_t)n;
     return n == 0 ? -EIO : n; /* a device that takes nothing */
 }
 
@@ -175,4 +178,22 @@ int co_stream_write_eof(co_stream *stream)
         r = stream->ops->write_eof ? stream->ops->write_eof(stream->arg)
                                    : -ENOTSUP;
     return end(stream, r);
+}
+
+int co__stream_pipe_out(struct co_stream *stream, struct co__pipeful **piped,
+                        size_t most, size_t *done)
+{
+    ssize_t n = co__stream_flush(stream);
+
+    *done = 0;
+    while (n >= 0 && *piped && *done < most) {
+        n = stream->closed
+                ? -EBADF
+                : co__splice_out(co__stream_fd(stream), most - *done, piped);
+        if (n < 0)
+            break;
+        stream->bytes_written += (size_t)n;
+        *done += (size_t)n;
+    }
+    return n < 0 ? (int)n : 0;
 }

@@ -3,6 +3,7 @@
 /* Processes: what they are given, and talking to them. */
 #include "process_support.h"
 
+#include <coppice/copy.h>
 #include <coppice/pipe.h>
 #include <coppice/stream.h>
 
@@ -376,6 +377,43 @@ CO_TASK_TEST(what_a_stream_has_read_ahead_comes_first)
     expect_of(process, "\n", "first\nsecond\n");
 }
 
+CO_TASK_TEST(what_a_copy_has_left_comes_first)
+{
+    co_process *process =
+        start_with("seq 100000; read x; echo last", CO_PROCESS_PIPE);
+    co_stream *out = co_process_stream(process, 1);
+    co_process_output output = {.code = 77};
+    uint64_t copied;
+    co_stream *to;
+    int fds[2];
+    char *got;
+
+    ck_assert_int_eq(co_pipe(fds), 0);
+    to = co_stream_new(fds[1], NULL);
+    ck_assert_ptr_nonnull(to);
+    co_timeout(50 * CO_MS) /* nobody reads */
+        ck_assert_int_eq(co_stream_copy(to, out, CO_COPY_ALL, &copied),
+                         -ETIMEDOUT);
+    ck_assert_int_eq(co_process_communicate(process, "\n", 1, 0, &output), 0);
+    got = calloc(1, copied + output.out_len + 1);
+    ck_assert_int_eq(co_read_full(fds[0], got, copied, NULL), 0);
+    memcpy(got + copied, output.out, output.out_len);
+    ck_assert_uint_eq(copied + output.out_len, 588895 + 5);
+    ck_assert_str_eq(got + 588895, "last\n");
+    for (int line = 1, at = 0; line <= 100000; line++) {
+        char text[16];
+        int len = snprintf(text, sizeof(text), "%d\n", line);
+
+        ck_assert_mem_eq(got + at, text, len);
+        at += len;
+    }
+    free(got);
+    co_process_output_free(&output);
+    co_process_free(process);
+    ck_assert_int_eq(co_stream_close(to), 0);
+    ck_assert_int_eq(co_close(fds[0]), 0);
+}
+
 CO_TASK_TEST(more_than_the_limit_is_an_error_and_not_lost)
 {
     co_process *process = start_with("printf 12345678", CO_PROCESS_PIPE);
@@ -472,6 +510,7 @@ static void add_all(TCase *tc)
     tcase_add_test(tc, it_need_not_read_what_it_is_given);
     tcase_add_test(tc, without_pipes_it_just_waits);
     tcase_add_test(tc, what_a_stream_has_read_ahead_comes_first);
+    tcase_add_test(tc, what_a_copy_has_left_comes_first);
     tcase_add_test(tc, more_than_the_limit_is_an_error_and_not_lost);
     tcase_add_test(tc, what_was_interrupted_goes_on);
     tcase_add_test(tc, a_process_that_is_freed_ends_the_talk);
