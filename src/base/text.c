@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/text.h"
 
+#include "base/lock.h"
+
 #include <errno.h>
 #include <unistd.h>
 
@@ -17,6 +19,7 @@ int co__text_flush(struct co__text *text)
 {
     size_t done = 0;
 
+    co__own_work++; /* whatever writes this is amid something */
     while (!text->error && done < text->len) {
         ssize_t n = write(text->fd, text->buffer + done, text->len - done);
 
@@ -27,6 +30,7 @@ int co__text_flush(struct co__text *text)
         else if (errno != EINTR)
             text->error = -errno;
     }
+    co__own_work--;
     text->len = 0;
     return text->error;
 }

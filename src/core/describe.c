@@ -53,6 +53,7 @@ const char *co__describe_reason(unsigned reason)
         [CO__WAIT_SIGNAL] = "signal",
         [CO__WAIT_EXIT] = "process",
         [CO__WAIT_THREAD] = "another thread",
+        [CO__WAIT_LOT] = "another library's lock",
     };
     const char *name = reason < CO__WAIT_REASON_COUNT ? names[reason] : NULL;
 

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/lock.h"
 #include "core/loop.h"
 #include "core/park.h"
 #include "core/report.h"
@@ -201,7 +202,7 @@ static int settle_shared(struct co_future *future, int result, void *value,
     struct co__remote *remote, *next;
 
     co_future_ref(future);
-    pthread_mutex_lock(&future->lock);
+    co__lock(&future->lock);
     if (co__future_is_done(future)) {
         pthread_mutex_unlock(&future->lock);
         co_future_unref(future);
@@ -313,7 +314,7 @@ static int wait_shared(struct co_future *future)
     int done, linked, r;
 
     co__remote_begin(&remote);
-    pthread_mutex_lock(&future->lock);
+    co__lock(&future->lock);
     done = co__future_is_done(future);
     if (!done)
         co__remotes_push(&future->remotes, &remote);
@@ -323,7 +324,7 @@ static int wait_shared(struct co_future *future)
     r = co__remote_wait(&remote, CO__WAIT_FUTURE);
     if (r == 0)
         return 0;
-    pthread_mutex_lock(&future->lock);
+    co__lock(&future->lock);
     linked = co__remotes_remove(&future->remotes, &remote);
     pthread_mutex_unlock(&future->lock);
     if (linked)
@@ -411,7 +412,7 @@ static int watch_shared(struct co_future *future, struct co__watch *watch)
     co__remote_begin(&watch->remote);
     watch->remote.task = NULL;
     watch->remote.arrived = watch_arrived;
-    pthread_mutex_lock(&future->lock);
+    co__lock(&future->lock);
     done = co__future_is_done(future);
     if (!done)
         co__remotes_push(&future->remotes, &watch->remote);
@@ -448,7 +449,7 @@ static int unwatch_shared(struct co__watch *watch)
     struct co_future *future = watch->future;
     int linked;
 
-    pthread_mutex_lock(&future->lock);
+    co__lock(&future->lock);
     linked = co__remotes_remove(&future->remotes, &watch->remote);
     pthread_mutex_unlock(&future->lock);
     if (!linked)

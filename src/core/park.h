@@ -61,6 +61,10 @@ CO_INLINE int co__switch_to(struct co_loop *loop, struct co_task *from,
     return value;
 }
 
+/* co__park_until for a task that has a keeper, see keep.h. In sched.c. */
+int co__park_kept(struct co_loop *loop, struct co_task *task, unsigned reason,
+                  co_time until);
+
 /* The task is parked, but the way on is not the shortest. In sched.c. */
 int co__park_slow(struct co_loop *loop, struct co_task *task);
 
@@ -87,9 +91,11 @@ CO_INLINE int co__park_inline(struct co_loop *loop, struct co_task *task,
                               unsigned reason, co_time until)
 {
     CO_ASSERT(task == loop->self && task->state == CO__TASK_READY);
-    if (CO_UNLIKELY(task->flags & CO__FLAG_CALLBACK) &&
+    if (CO_UNLIKELY(task->flags & (CO__FLAG_CALLBACK | CO__FLAG_KEEPS)) &&
         reason != CO__WAIT_CALLS)
-        return -EPERM;
+        return task->flags & CO__FLAG_CALLBACK
+                   ? -EPERM
+                   : co__park_kept(loop, task, reason, until);
     task->state = CO__TASK_PARKED;
     task->reason = (uint8_t)reason;
     task->since = loop->now;

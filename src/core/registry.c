@@ -11,6 +11,7 @@
 #include <coppice/factory.h>
 #include <coppice/report.h>
 
+#include "base/lock.h"
 #include "core/loop.h"
 
 #include <errno.h>
@@ -26,7 +27,7 @@ static CO_TLS uint32_t given_id;
 
 void co__registry_lock(void)
 {
-    pthread_mutex_lock(&lock);
+    co__lock(&lock);
 }
 
 void co__registry_unlock(void)
@@ -36,7 +37,7 @@ void co__registry_unlock(void)
 
 void co__registry_add(struct co_loop *loop)
 {
-    pthread_mutex_lock(&lock);
+    co__lock(&lock);
     loop->registry_next = loops;
     loop->registry_link = &loops;
     if (loops)
@@ -47,7 +48,7 @@ void co__registry_add(struct co_loop *loop)
 
 void co__registry_remove(struct co_loop *loop)
 {
-    pthread_mutex_lock(&lock);
+    co__lock(&lock);
     *loop->registry_link = loop->registry_next;
     if (loop->registry_next)
         loop->registry_next->registry_link = loop->registry_link;
@@ -68,7 +69,7 @@ int co__registry_knows(const struct co_loop *loop, int *debug)
 {
     const struct co_loop *found;
 
-    pthread_mutex_lock(&lock);
+    co__lock(&lock);
     found = find(loop);
     if (found)
         *debug = found->debug;
@@ -83,7 +84,7 @@ int co_loop_is_running(const co_loop *loop)
     const struct co_loop *found;
     int runs;
 
-    pthread_mutex_lock(&lock);
+    co__lock(&lock);
     found = find(loop);
     runs = found && atomic_load(&found->runs);
     pthread_mutex_unlock(&lock);
@@ -101,7 +102,7 @@ int co_loop_set_debug(co_loop *loop, int on)
 {
     if (!loop)
         return -EINVAL;
-    pthread_mutex_lock(&lock); /* other threads may look */
+    co__lock(&lock); /* other threads may look */
     loop->debug = on != 0;
     pthread_mutex_unlock(&lock);
     loop->slice = 1; /* from the next switch on */
@@ -118,7 +119,7 @@ int co_loop_debug(const co_loop *loop)
 
 void co_loop_set_factory(co_loop_factory factory, void *arg)
 {
-    pthread_mutex_lock(&lock);
+    co__lock(&lock);
     the_factory = factory;
     the_factory_arg = arg;
     pthread_mutex_unlock(&lock);
@@ -129,7 +130,7 @@ struct co_loop *co__loop_make(const co_loop_options *options, int *by_factory)
     co_loop_factory factory;
     void *arg;
 
-    pthread_mutex_lock(&lock);
+    co__lock(&lock);
     factory = the_factory;
     arg = the_factory_arg;
     pthread_mutex_unlock(&lock);
@@ -142,7 +143,7 @@ int co_loop_set(co_loop *loop)
     struct co_loop *found;
     uint32_t id = 0;
 
-    pthread_mutex_lock(&lock);
+    co__lock(&lock);
     found = find(loop);
     if (found)
         id = found->id;
@@ -161,7 +162,7 @@ co_loop *co_loop_get(void)
 
     if (loop)
         return loop;
-    pthread_mutex_lock(&lock);
+    co__lock(&lock);
     loop = given ? find(given) : NULL;
     if (loop && loop->id != given_id)
         loop = NULL;

@@ -7,6 +7,7 @@
 #include "core/remote.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/wait.h"
 #include "core/loop.h"
 #include "core/sched.h"
@@ -75,7 +76,7 @@ static void post_to_thread(struct co__remote *remote)
             &remote->state, &state, CO__REMOTE_ARRIVED, memory_order_release,
             memory_order_relaxed))
         return;
-    pthread_mutex_lock(&parker->lock);
+    co__lock(&parker->lock);
     atomic_store_explicit(&remote->state, CO__REMOTE_ARRIVED,
                           memory_order_release);
     pthread_cond_signal(&parker->cond);
@@ -136,7 +137,7 @@ static int wait_thread(struct co__remote *remote, co_time until, int shielded)
         (co__spin_wanted(&parker->spin) &&
          co__spin(&parker->spin, any_has_arrived, remote, end)))
         return 0;
-    pthread_mutex_lock(&parker->lock);
+    co__lock(&parker->lock);
     while (fall_asleep(remote)) {
         if (end != CO_NEVER && end <= co__clock_read()) {
             if (!shielded)

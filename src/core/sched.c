@@ -30,6 +30,7 @@
 #include "core/deadlock.h"
 #include "core/future.h"
 #include "core/hooks.h"
+#include "core/keep.h"
 #include "core/park.h"
 #include "core/queue.h"
 #include "core/report.h"
@@ -224,6 +225,33 @@ int co__park_until(struct co_loop *loop, struct co_task *task,
     return co__park_inline(loop, task, reason, until);
 }
 
+/* Around a switch away from a task that has a keeper. The flag is down
+ * meanwhile: the switch is as any other. */
+static void keeper_leave(struct co_task *task, void **kept)
+{
+    memset(kept, 0, CO__KEPT_WORDS * sizeof(*kept));
+    co__keeper->leave(kept);
+    task->flags &= (uint16_t)~CO__FLAG_KEEPS;
+}
+
+static void keeper_arrive(struct co_task *task, void **kept)
+{
+    task->flags |= CO__FLAG_KEEPS;
+    co__keeper->arrive(kept);
+}
+
+CO_NOINLINE int co__park_kept(struct co_loop *loop, struct co_task *task,
+                              unsigned reason, co_time until)
+{
+    void *kept[CO__KEPT_WORDS];
+    int value;
+
+    keeper_leave(task, kept);
+    value = co__park_inline(loop, task, reason, until);
+    keeper_arrive(task, kept);
+    return value;
+}
+
 CO_INLINE int park_into(struct co_loop *loop, struct co_task *task,
                         unsigned reason, struct co_task *to, int value)
 {
@@ -238,11 +266,20 @@ CO_INLINE int park_into(struct co_loop *loop, struct co_task *task,
 }
 
 static CO_NOINLINE int park_into_slow(struct co_loop *loop,
-                                      struct co_task *task, unsigned reason,
+                                      struct co_task *task,
+                                      enum co__wait_reason reason,
                                       struct co_task *to, int value)
 {
+    void *kept[CO__KEPT_WORDS];
+
     if (task->flags & CO__FLAG_CALLBACK)
         return -EPERM;
+    if (task->flags & CO__FLAG_KEEPS) {
+        keeper_leave(task, kept);
+        value = co__park_into(loop, task, reason, to, value);
+        keeper_arrive(task, kept);
+        return value;
+    }
     if (loop->slice <= 1) {
         co__wake(to, value);
         return co__park_inline(loop, task, reason, CO_NEVER);
@@ -258,7 +295,7 @@ int co__park_into(struct co_loop *loop, struct co_task *task,
     CO_ASSERT(task == loop->self && task->state == CO__TASK_READY);
     CO_ASSERT(to->state == CO__TASK_PARKED && to != task);
     if (CO_UNLIKELY(loop->slice <= 1 || task->chain.due != CO_NEVER ||
-                    task->flags & CO__FLAG_CALLBACK))
+                    task->flags & (CO__FLAG_CALLBACK | CO__FLAG_KEEPS)))
         return park_into_slow(loop, task, reason, to, value);
     return park_into(loop, task, reason, to, value);
 }
@@ -266,11 +303,16 @@ int co__park_into(struct co_loop *loop, struct co_task *task,
 void co__run_first(struct co_loop *loop, struct co_task *task)
 {
     struct co_task *self = loop->self;
+    void *kept[CO__KEPT_WORDS];
+    unsigned keeps;
 
     if (!self || self == &loop->root || loop->flags & CO__LOOP_REPORTING) {
         co__queue_push(loop, task);
         return;
     }
+    keeps = self->flags & CO__FLAG_KEEPS;
+    if (CO_UNLIKELY(keeps))
+        keeper_leave(self, kept);
     CO_ASSERT(self->state == CO__TASK_READY);
     if (CO_UNLIKELY(loop->debug)) { /* what it took so far is its own */
         co__look(loop);
@@ -280,6 +322,8 @@ void co__run_first(struct co_loop *loop, struct co_task *task)
     co__queue_push_first(loop, self);
     loop->slice--; /* as in co__park_into */
     co__switch_to(loop, self, task);
+    if (CO_UNLIKELY(keeps))
+        keeper_arrive(self, kept);
 }
 
 int co__park_shielded(struct co_loop *loop, struct co_task *task,
@@ -323,10 +367,19 @@ CO_INLINE int yield(struct co_loop *loop, struct co_task *task)
 
 void co__give_way(struct co_loop *loop, struct co_task *task)
 {
+    void *kept[CO__KEPT_WORDS];
+
+    if (CO_LIKELY(!(task->flags & CO__FLAG_KEEPS))) {
+        yield(loop, task);
+        return;
+    }
+    keeper_leave(task, kept);
     yield(loop, task);
+    keeper_arrive(task, kept);
 }
 
-static CO_COLD int yield_refused(struct co_loop *loop, struct co_task *task)
+/* co_yield_now where it is more than that, or refused. */
+static CO_COLD int yield_unusual(struct co_loop *loop, struct co_task *task)
 {
     int r;
 
@@ -338,9 +391,10 @@ static CO_COLD int yield_refused(struct co_loop *loop, struct co_task *task)
     }
     if (task->flags & CO__FLAG_CALLBACK)
         return -EPERM;
-    r = co__chain_error(&task->chain, loop->now);
-    CO_ASSERT(r < 0);
-    return r;
+    if (task->chain.due <= loop->now)
+        return co__chain_error(&task->chain, loop->now);
+    co__give_way(loop, task);
+    return 0;
 }
 
 int co_yield_now(void)
@@ -349,11 +403,11 @@ int co_yield_now(void)
     struct co_task *task;
 
     if (CO_UNLIKELY(!loop))
-        return yield_refused(NULL, NULL);
+        return yield_unusual(NULL, NULL);
     task = loop->self;
     if (CO_UNLIKELY(task->chain.due <= loop->now ||
-                    task->flags & CO__FLAG_CALLBACK))
-        return yield_refused(loop, task);
+                    task->flags & (CO__FLAG_CALLBACK | CO__FLAG_KEEPS)))
+        return yield_unusual(loop, task);
     return yield(loop, task);
 }
 
@@ -376,7 +430,7 @@ static void budget_look(struct co_loop *loop, struct co_task *task)
     /* Not only to who is ready now: with nobody ready a yield is nothing. */
     if (loop->now - loop->polled >= CO__POLL_PERIOD)
         co__turn(loop, 0);
-    yield(loop, task);
+    co__give_way(loop, task);
 }
 
 int co__enter_slow(struct co_loop *loop, struct co_task *task)
@@ -425,6 +479,8 @@ static CO_NOINLINE struct co_task *finish_unusual(struct co_loop *loop,
     struct co_task *to;
     int unclaimed, hands_over = task->flags & CO__FLAG_HANDS_OVER;
 
+    if (task->flags & CO__FLAG_KEEPS)
+        co__keeper->end();
     if (CO_UNLIKELY(task->chain.top != NULL))
         co__die("task \"%s\" (%s) returned from inside a scope", task->name,
                 task->site);
@@ -463,7 +519,7 @@ CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
     struct co_task *to;
 
     if (CO_UNLIKELY(task->flags & (CO__FLAG_HANDS_OVER | CO__FLAG_TIMED |
-                                   CO__FLAG_ATTACHED)) ||
+                                   CO__FLAG_ATTACHED | CO__FLAG_KEEPS)) ||
         CO_UNLIKELY(task->chain.top || task == loop->until || loop->debug ||
                     loop->slice <= 1))
         return finish_unusual(loop, task);

@@ -13,6 +13,7 @@
  */
 #include "core/signals.h"
 
+#include "base/lock.h"
 #include "core/inbox.h"
 #include "core/loop.h"
 
@@ -91,7 +92,7 @@ int co__signal_watch(struct co__sigwatch *watch, struct co_loop *loop,
     watch->signo = signo;
     atomic_store(&watch->count, 0);
     sigemptyset(&ours.sa_mask);
-    pthread_mutex_lock(&lock);
+    co__lock(&lock);
     first = atomic_load(&signals[signo].first);
     atomic_store(&watch->next, first);
     if (!first) {
@@ -122,7 +123,7 @@ void co__signal_unwatch(struct co__sigwatch *watch)
     _Atomic(struct co__sigwatch *) *link = &signals[watch->signo].first;
     struct co__sigwatch *at;
 
-    pthread_mutex_lock(&lock);
+    co__lock(&lock);
     while ((at = atomic_load(link)) && at != watch)
         link = &at->next;
     if (at) { /* not: forgotten in a forked child */
@@ -141,7 +142,7 @@ void co__signal_unwatch(struct co__sigwatch *watch)
 
 void co__signals_lock(void)
 {
-    pthread_mutex_lock(&lock);
+    co__lock(&lock);
 }
 
 void co__signals_unlock(void)

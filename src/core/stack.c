@@ -26,6 +26,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/lock.h"
 #include "base/sanitize.h"
 #include "core/vm.h"
 
@@ -83,7 +84,7 @@ size_t co__stack_class_bytes(unsigned size_class)
 
 void co__slabs_lock(void)
 {
-    pthread_mutex_lock(&slabs_lock);
+    co__lock(&slabs_lock);
 }
 
 void co__slabs_unlock(void)
@@ -95,7 +96,7 @@ static struct co__slab *descriptor_take(void)
 {
     struct co__slab *slab;
 
-    pthread_mutex_lock(&slabs_lock);
+    co__lock(&slabs_lock);
     for (slab = atomic_load(&all_slabs); slab; slab = slab->next_any)
         if (!slab->taken)
             break;
@@ -112,7 +113,7 @@ static struct co__slab *descriptor_take(void)
 
 static void descriptor_give(struct co__slab *slab)
 {
-    pthread_mutex_lock(&slabs_lock);
+    co__lock(&slabs_lock);
     slab->base = NULL;
     slab->used = 0;
     slab->cold = NULL;

@@ -10,6 +10,7 @@
 #include "base/wait.h"
 #include "core/future.h"
 #include "core/hooks.h"
+#include "core/keep.h"
 #include "core/queue.h"
 #include "core/report.h"
 #include "core/sched.h"
@@ -49,6 +50,8 @@ CO_INLINE struct co_task *make(struct co_loop *loop, const char *site,
     task->fn = fn;
     task->arg = arg;
     task->site = site;
+    task->flags |= co__keep_flag;
+    task->paused = 0;
     task->serial = ++loop->spawned;
     task->parent_serial = parent ? parent->serial : 0;
     loop->held++;

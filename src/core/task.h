@@ -60,6 +60,7 @@ enum co__wait_reason {
     CO__WAIT_SIGNAL,
     CO__WAIT_EXIT,   /* a process, to end */
     CO__WAIT_THREAD, /* another thread is about to let go */
+    CO__WAIT_LOT,    /* at an address, see sync/lot.h */
     CO__WAIT_REASON_COUNT,
 };
 
@@ -74,6 +75,7 @@ enum co__task_flag {
     CO__FLAG_INTERNAL = 1u << 6,   /* the library's: not shown, not counted */
     CO__FLAG_TIMED = 1u << 7,      /* its timer may be armed */
     CO__FLAG_NAMED = 1u << 8,      /* its name may have been set */
+    CO__FLAG_KEEPS = 1u << 9,      /* it has a keeper, see keep.h */
 };
 
 struct co_task {
@@ -107,6 +109,7 @@ struct co_task {
         int32_t wait_fd; /* valid while parked for a descriptor */
     };
     uint8_t size_class;
+    uint8_t paused; /* co_hook_pause blocks that it is in, see io/guest.h */
 
     /* What waiting with a limit touches. */
     struct co__timer timer;

@@ -4,6 +4,7 @@
 #include <coppice/cancel.h>
 
 #include "base/alloc.h"
+#include "base/lock.h"
 #include "core/future.h"
 #include "core/loop.h"
 
@@ -135,7 +136,7 @@ static int ask_to_cancel(struct co_future *future, void *arg)
     int alive;
 
     /* While it is pending the errand lives, and the loop runs. */
-    pthread_mutex_lock(&future->lock);
+    co__lock(&future->lock);
     alive = !co__future_is_done(future);
     if (alive) {
         atomic_fetch_add(&errand->holders, 1);

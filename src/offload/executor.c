@@ -5,6 +5,7 @@
  * is pending still, and so keeps the job while it looks at it.
  */
 #include "base/alloc.h"
+#include "base/lock.h"
 #include "core/future.h"
 #include "core/sched.h"
 #include "offload/offload.h"
@@ -102,7 +103,7 @@ static int take_back(struct co_future *future, void *arg)
     struct submitted *node = arg;
     int r = -EALREADY;
 
-    pthread_mutex_lock(&future->lock);
+    co__lock(&future->lock);
     if (!co__future_is_done(future))
         r = co__pool_take_back(node->executor, &node->job) ? 0 : -EBUSY;
     pthread_mutex_unlock(&future->lock);

@@ -2,6 +2,8 @@
 /* The list is locked around each fork, and then each thing on it. */
 #include "offload/forked.h"
 
+#include "base/lock.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -13,7 +15,7 @@ static int registered;
 
 static void before(void)
 {
-    pthread_mutex_lock(&lock);
+    co__lock(&lock);
     for (struct co__forked *f = first; f; f = f->next)
         f->hold(f);
 }
@@ -42,7 +44,7 @@ int co__forked_add(struct co__forked *forked)
     pthread_once(&once, prepare);
     if (!registered)
         return -ENOMEM;
-    pthread_mutex_lock(&lock);
+    co__lock(&lock);
     forked->prev = NULL;
     forked->next = first;
     if (first)
@@ -54,7 +56,7 @@ int co__forked_add(struct co__forked *forked)
 
 void co__forked_remove(struct co__forked *forked)
 {
-    pthread_mutex_lock(&lock);
+    co__lock(&lock);
     if (forked->prev)
         forked->prev->next = forked->next;
     else

@@ -6,6 +6,7 @@
  */
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/lock.h"
 #include "base/wait.h"
 #include "core/loop.h"
 #include "offload/pool.h"
@@ -82,7 +83,7 @@ int co__pool_drain(struct co_executor *pool, uint32_t loop_id)
 
     co__remote_begin(&watch.remote);
     watch.loop_id = loop_id;
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     linked = !drained(pool, loop_id);
     if (linked)
         co__remotes_push(&pool->watchers, &watch.remote);
@@ -92,7 +93,7 @@ int co__pool_drain(struct co_executor *pool, uint32_t loop_id)
     r = co__remote_wait(&watch.remote, CO__WAIT_OFFLOAD);
     if (r == 0)
         return 0;
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     linked = co__remotes_remove(&pool->watchers, &watch.remote);
     pthread_mutex_unlock(&pool->lock);
     if (linked)
@@ -114,7 +115,7 @@ static void dismiss(struct co_executor *pool, unsigned stay)
 
 void co__pool_let_go(struct co_executor *pool)
 {
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     dismiss(pool, 0);
     pthread_mutex_unlock(&pool->lock);
 }
@@ -123,7 +124,7 @@ void co__pool_close(struct co_executor *pool, int drop)
 {
     struct co__job *jobs = NULL, *next;
 
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     pool->closed = 1;
     if (drop)
         jobs = co__pool_drop(pool);
@@ -154,7 +155,7 @@ void co__pool_unref(struct co_executor *pool)
 {
     unsigned refs;
 
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     if (pool->watchers.head)
         co__die("co_executor_free while co_executor_shutdown waits");
     refs = --pool->refs;
@@ -167,8 +168,7 @@ void co__pool_unref(struct co_executor *pool)
 
 static void hold(struct co__forked *forked)
 {
-    pthread_mutex_lock(
-        &CO_CONTAINER_OF(forked, struct co_executor, forked)->lock);
+    co__lock(&CO_CONTAINER_OF(forked, struct co_executor, forked)->lock);
 }
 
 static void release(struct co__forked *forked)
@@ -221,7 +221,7 @@ int co__pool_configure(struct co_executor *pool,
     most = options->threads_max ? options->threads_max : default_threads();
     if (options->threads_min > most)
         return -EINVAL;
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     pool->threads_min = options->threads_min;
     pool->threads_max = most;
     pool->idle_ns = options->idle_ns ? options->idle_ns : IDLE_NS;

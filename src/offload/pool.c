@@ -25,6 +25,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "base/lock.h"
 #include "base/wait.h"
 #include "offload/sys.h"
 
@@ -190,11 +191,11 @@ static int wait_idle(struct co_executor *pool, struct co__worker *worker)
  * for it. */
 static void call_ran(struct co_executor *pool, struct co__job *job)
 {
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     pool->coming++;
     pthread_mutex_unlock(&pool->lock);
     job->ran(job);
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     pool->coming--;
     pthread_mutex_unlock(&pool->lock);
 }
@@ -215,7 +216,7 @@ static void run(struct co_executor *pool, struct co__worker *worker,
             _exit(done->result & 255); /* a forked child, see core/fork.c */
         if (done->ran)
             call_ran(pool, done);
-        pthread_mutex_lock(&pool->lock);
+        co__lock(&pool->lock);
         worker->busy = 0;
         pool->running--;
         over = pool->watchers.head ? co__pool_take_watchers(pool) : NULL;
@@ -233,7 +234,7 @@ static void run(struct co_executor *pool, struct co__worker *worker,
     worker->since = now();
     if (watch)
         spin(pool);
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     pool->spinning -= (unsigned)watch;
     pool->coming--;
 }
@@ -245,7 +246,7 @@ static void *work(void *arg)
     struct co__job *job;
 
     co__pool_worker = worker;
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     co__sys_thread_name(pool->name);
     pool->coming--;
     for (;;) {
@@ -307,7 +308,7 @@ static int start(struct co_executor *pool)
         worker->leave = worker->busy = 0;
         worker->since = 0;
         worker->prev = NULL;
-        pthread_mutex_lock(&pool->lock);
+        co__lock(&pool->lock);
         worker->next = pool->workers;
         if (worker->next)
             worker->next->prev = worker;
@@ -315,14 +316,14 @@ static int start(struct co_executor *pool)
         pthread_mutex_unlock(&pool->lock);
         r = create(worker);
     }
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     if (r == 0)
         return 0;
     pool->coming--;
     if (worker) {
         pool->refs++; /* the caller's, while leave() lets go of the lock */
         leave(pool, worker);
-        pthread_mutex_lock(&pool->lock);
+        co__lock(&pool->lock);
         pool->refs--;
     } else {
         pool->threads--;
@@ -381,7 +382,7 @@ int co__pool_push(struct co_executor *pool, struct co__job *job)
     int r;
 
     atomic_init(&job->state, CO__JOB_QUEUED);
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     r = check_push(pool, job);
     /* One at least is there before the job is in the queue: it might be run,
      * and gone, when we see that none can be started. */
@@ -411,7 +412,7 @@ int co__pool_take_back(struct co_executor *pool, struct co__job *job)
     if (atomic_load_explicit(&job->state, memory_order_acquire) !=
         CO__JOB_QUEUED)
         return 0;
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     taken = atomic_load_explicit(&job->state, memory_order_relaxed) ==
             CO__JOB_QUEUED;
     if (taken)

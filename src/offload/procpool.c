@@ -19,6 +19,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/lock.h"
 #include "core/remote.h"
 #include "core/scope.h"
 #include "offload/forked.h"
@@ -140,7 +141,7 @@ static void release(struct co_procpool *pool, struct place *place)
 {
     struct co__remote *first, *over = NULL;
 
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     first = pool->calls.head;
     if (first) {
         co__remotes_remove(&pool->calls, first);
@@ -169,7 +170,7 @@ static int stand_in_line(struct co_procpool *pool, struct co__remotes *list,
     waiting->over = r == 0;
     if (r == 0)
         return 0;
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     waiting->over = !co__remotes_remove(list, &waiting->remote);
     pthread_mutex_unlock(&pool->lock);
     if (waiting->over)
@@ -184,7 +185,7 @@ static int acquire(struct co_procpool *pool, struct place **place)
     int r;
 
     co__remote_begin(&waiting.remote);
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     if (pool->closed) {
         pthread_mutex_unlock(&pool->lock);
         return -ESHUTDOWN;
@@ -255,7 +256,7 @@ static int exchange(struct exchange *x, struct place *place)
 {
     int r = 0;
 
-    pthread_mutex_lock(&x->pool->lock);
+    co__lock(&x->pool->lock);
     if (x->pool->killed)
         r = -ECANCELED;
     else if (place->fd < 0)
@@ -266,7 +267,7 @@ static int exchange(struct exchange *x, struct place *place)
     if (r == 0)
         r = receive_answer(x, place);
     if (r < 0) {
-        pthread_mutex_lock(&x->pool->lock);
+        co__lock(&x->pool->lock);
         stop(x->pool, place);
         if (x->pool->killed && (r == -ENOLINK || r == -EPIPE))
             r = -ECANCELED;
@@ -326,7 +327,7 @@ int co_procpool_call(co_procpool *pool, unsigned function, const void *in,
 /* The server has been stopped, and its stream has ended or will soon. */
 static void reap(struct co_procpool *pool)
 {
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     while (pool->server && waitpid(pool->server, NULL, 0) < 0 && errno == EINTR)
         continue; /* any other error: the program itself has waited for all */
     pool->server = 0;
@@ -337,7 +338,7 @@ static int has_server(struct co_procpool *pool)
 {
     int has;
 
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     has = pool->server != 0;
     pthread_mutex_unlock(&pool->lock);
     return has;
@@ -347,7 +348,7 @@ static void close_pool(struct co_procpool *pool, int kill)
 {
     struct co__remote *dropped = NULL;
 
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     pool->closed = 1;
     if (kill && !pool->killed) {
         dropped = take_all(&pool->calls);
@@ -363,7 +364,7 @@ static int wait_for_calls(struct co_procpool *pool)
     int r;
 
     co__remote_begin(&waiting.remote);
-    pthread_mutex_lock(&pool->lock);
+    co__lock(&pool->lock);
     if (!pool->busy) {
         pthread_mutex_unlock(&pool->lock);
         return 0;
@@ -423,8 +424,7 @@ void co_procpool_free(co_procpool *pool)
 
 static void hold(struct co__forked *forked)
 {
-    pthread_mutex_lock(
-        &CO_CONTAINER_OF(forked, struct co_procpool, forked)->lock);
+    co__lock(&CO_CONTAINER_OF(forked, struct co_procpool, forked)->lock);
 }
 
 static void let_go(struct co__forked *forked)

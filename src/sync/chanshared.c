@@ -10,6 +10,7 @@
  * addresses.
  */
 #include "base/clock.h"
+#include "base/lock.h"
 #include "sync/chan.h"
 
 #define LOCK_TRIES 100
@@ -21,7 +22,7 @@ void co__chan_lock(struct co_chan *chan)
             return;
         co__relax();
     }
-    pthread_mutex_lock(&chan->lock);
+    co__lock(&chan->lock);
 }
 
 void co__chan_unlock(struct co_chan *chan)

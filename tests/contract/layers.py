@@ -31,6 +31,7 @@ PUBLIC = {
     "debug": "dump tracer",
     "testing": "testing",
     "tls": "tls tls_dial",
+    "hook": "hook",
 }
 # Libraries of their own that use Coppice as anybody does.
 OUTSIDE = {"tls"}

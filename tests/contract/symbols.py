@@ -7,6 +7,9 @@ Of each library three lists have to be one: the CO_API declarations of its
 public headers, its version map, and what its .so exports. The archive, which
 has no map, may define nothing outside of co_. --write makes the maps from the
 headers.
+
+What coppice exports for coppice-hook alone is in headers of its own and has a
+node of its own; what coppice-hook takes over from the C library has no version.
 """
 
 import argparse
@@ -16,8 +19,12 @@ import subprocess
 import sys
 
 # Each library's node, and the headers that are its own; coppice has the rest.
-NODES = {"coppice": "COPPICE_0", "coppice-tls": "COPPICE_TLS_0"}
-OWN_HEADERS = {"coppice-tls": {"tls.h", "tls_dial.h"}}
+NODES = {"coppice": "COPPICE_0", "coppice-tls": "COPPICE_TLS_0",
+         "coppice-hook": ""}
+OWN_HEADERS = {"coppice-tls": {"tls.h", "tls_dial.h"},
+               "coppice-hook": {"hook.h"}}
+PRIVATE_NODE = "COPPICE_PRIVATE"
+PRIVATE_HEADERS = ["src/core/keep.h", "src/io/guest.h", "src/sync/lot.h"]
 
 
 def strip_comments(text):
@@ -37,10 +44,38 @@ def map_of(root, library):
     return root / f"src/{library}.map"
 
 
-def declared(root, library="coppice"):
-    """The names that a library's headers declare with CO_API."""
+def private(root, library):
+    """The names that are exported for another library of ours."""
+    if library != "coppice":
+        return set()
+    return declared_in(root / header for header in PRIVATE_HEADERS
+                       if (root / header).is_file())
+
+
+def taken_over(root, library):
+    """The names of the C library's functions that are hooked."""
+    if library != "coppice-hook":
+        return set()
     names = set()
-    for header in headers_of(root, library):
+    text = (root / "src/hook/symbols.h").read_text(encoding="utf-8")
+    text = strip_comments(text).replace("\\\n", " ")
+    names |= set(re.findall(r"\bX\([^,()]+,\s*(\w+)\s*,", text))
+    for source in sorted((root / "src/hook").glob("*.c")):
+        names |= set(re.findall(r"^CO__HOOK_ALIAS\((\w+),",
+                                source.read_text("utf-8"), flags=re.M))
+    return names
+
+
+def declared(root, library="coppice"):
+    """The names that a library's headers declare with CO_API, and the rest
+    that it exports."""
+    return (declared_in(headers_of(root, library)) | private(root, library) |
+            taken_over(root, library))
+
+
+def declared_in(headers):
+    names = set()
+    for header in headers:
         text = strip_comments(header.read_text(encoding="utf-8"))
         text = text.replace("\\\n", " ")
         text = re.sub(r"^\s*#.*$", "", text, flags=re.M)
@@ -83,11 +118,11 @@ def exported(program, library):
             if kind != "A"}
 
 
-def strangers(program, library):
+def strangers(program, library, taken):
     """The global names of an archive that are not ours to take."""
     return {name
             for name, _ in nm(program, "-g", "--defined-only", library)
-            if not name.startswith("co_")}
+            if not name.startswith("co_") and name not in taken}
 
 
 def differences(wanted, wanted_name, given, given_name):
@@ -100,11 +135,19 @@ def differences(wanted, wanted_name, given, given_name):
 def write_map(root, library="coppice"):
     path, node = map_of(root, library), NODES[library]
     old = path.read_text(encoding="utf-8")
-    head = old[:old.index(node)]
-    names = "".join(f"        {name};\n"
-                    for name in sorted(declared(root, library)))
-    path.write_text(f"{head}{node} {{\n    global:\n{names}\n"
-                    "    local:\n        *;\n};\n", encoding="utf-8")
+    head = old[:old.index("*/") + 3]
+
+    def listed(names):
+        return "".join(f"        {name};\n" for name in sorted(names))
+
+    hidden = private(root, library)
+    public = listed(declared(root, library) - hidden)
+    text = (f"{head}{node}{' ' if node else ''}{{\n    global:\n{public}\n"
+            "    local:\n        *;\n};\n")
+    if hidden:
+        text += (f"\n{PRIVATE_NODE} {{\n    global:\n{listed(hidden)}"
+                 f"}} {node};\n")
+    path.write_text(text, encoding="utf-8")
 
 
 def main():
@@ -136,8 +179,9 @@ def main():
                                   "the shared library")
     if options.static:
         complaints += [f"{name} in the archive does not begin with co_"
-                       for name in sorted(strangers(options.nm,
-                                                    options.static))]
+                       for name in sorted(strangers(
+                           options.nm, options.static,
+                           taken_over(options.root, library)))]
     for text in complaints:
         print(text)
     print(f"{len(headers)} functions, {len(complaints)} complaints")

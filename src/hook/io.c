@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading and writing. Sockets are tried with MSG_DONTWAIT, all else with
+ * RWF_NOWAIT, and what knows neither (ttys, some devices) after a look by
+ * poll(2). Only who finds nothing pays for asking whether the program has set
+ * O_NONBLOCK, and a limit by SO_RCVTIMEO.
+ *
+ * Like the calls that they replace, writes go on until all is written, and
+ * errors half way are told by the next call.
+ */
+#include <coppice/fd.h>
+
+#include "hook/hook.h"
+#include "hook/op.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+
+/* So often in a row "ready" may not be true. */
+#define CONTRADICTIONS_MAX 16
+
+/* A call that may wait. */
+struct transfer {
+    int fd;
+    int flags; /* of recv and send */
+    int plain; /* read(2), write(2) and kin: it need not be a socket */
+    int writes;
+    struct msghdr message;
+    struct iovec *iov; /* the caller's: message has our copy */
+};
+
+/* ---- one try ------------------------------------------------------------- */
+
+static ssize_t blocking(const struct transfer *t)
+{
+    int count = (int)t->message.msg_iovlen;
+
+    return t->writes ? CO__REAL(writev)(t->fd, t->message.msg_iov, count)
+                     : CO__REAL(readv)(t->fd, t->message.msg_iov, count);
+}
+
+static ssize_t try_plain(const struct transfer *t)
+{
+    int count = (int)t->message.msg_iovlen;
+    struct pollfd p = {t->fd, t->writes ? POLLOUT : POLLIN, 0};
+    ssize_t n = t->writes
+                    ? pwritev2(t->fd, t->message.msg_iov, count, -1, RWF_NOWAIT)
+                    : preadv2(t->fd, t->message.msg_iov, count, -1, RWF_NOWAIT);
+
+    if (n >= 0 || (errno != EOPNOTSUPP && errno != EINVAL && errno != ENOSYS &&
+                   errno != ESPIPE))
+        return n;
+    if (CO__REAL(poll)(&p, 1, 0) == 0)
+        return co__hook_fail(EAGAIN);
+    return blocking(t);
+}
+
+static ssize_t try_once(struct transfer *t)
+{
+    ssize_t n;
+
+    n = t->writes
+            ? CO__REAL(sendmsg)(t->fd, &t->message, t->flags | MSG_DONTWAIT)
+            : CO__REAL(recvmsg)(t->fd, &t->message, t->flags | MSG_DONTWAIT);
+    if (n < 0 && errno == ENOTSOCK && t->plain)
+        n = try_plain(t);
+    return n;
+}
+
+/* ---- until it is done ---------------------------------------------------- */
+
+/* After a part was transferred. */
+static void advance(struct msghdr *message, size_t done)
+{
+    while (message->msg_iovlen && done >= message->msg_iov->iov_len) {
+        done -= message->msg_iov->iov_len;
+        message->msg_iov++;
+        message->msg_iovlen--;
+    }
+    if (message->msg_iovlen) {
+        message->msg_iov->iov_base = (char *)message->msg_iov->iov_base + done;
+        message->msg_iov->iov_len -= done;
+    }
+    message->msg_control = NULL; /* it went with the first byte */
+    message->msg_controllen = 0;
+}
+
+/* Whether the call goes on after a part. */
+static int wants_all(const struct transfer *t)
+{
+    return t->writes || (t->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL;
+}
+
+static size_t length_of(const struct msghdr *message)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < message->msg_iovlen; i++)
+        sum += message->msg_iov[i].iov_len;
+    return sum;
+}
+
+/* EAGAIN: wait until it may be otherwise. Returns 1, or 0 with errno. */
+static int wait_more(struct co__site *site, struct transfer *t,
+                     struct co__patience *patience)
+{
+    int r = co__op_wait(site, t->fd, t->writes ? CO_WRITABLE : CO_READABLE,
+                        patience);
+
+    if (r == 1 && ++patience->rounds > CONTRADICTIONS_MAX) {
+        r = co__hook_pause(site, &patience->pause, patience->until);
+        r = r < 0 ? r : 1;
+    }
+    if (r == 1)
+        return 1;
+    co__hook_fail(r < 0 ? r : EAGAIN);
+    return 0;
+}
+
+static ssize_t go_on(struct co__site *site, struct transfer *t)
+{
+    struct co__patience patience = CO__PATIENCE;
+    size_t left = length_of(&t->message);
+    ssize_t n, done = 0;
+
+    for (;;) {
+        n = try_once(t);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN) {
+            if (wait_more(site, t, &patience))
+                continue;
+            return done ? done : -1;
+        }
+        if (n < 0)
+            return done ? done : n;
+        done += n;
+        left -= (size_t)n;
+        /* A datagram is all or nothing; so is what has ended. */
+        if (left == 0 || n == 0 || !wants_all(t) ||
+            (!patience.known && co__op_nonblocking(t->fd)))
+            return done;
+        patience.rounds = 0;
+        advance(&t->message, (size_t)n);
+    }
+}
+
+#define IOV_FEW 8
+
+static ssize_t transfer(struct co__site *site, struct transfer *t)
+{
+    struct iovec few[IOV_FEW], *copy = few;
+    size_t count = t->message.msg_iovlen;
+    ssize_t n;
+    int r = co__guest_enter();
+
+    if (r < 0)
+        return co__hook_fail(r);
+    if (!wants_all(t))
+        return go_on(site, t);
+    if (count > IOV_FEW) {
+        copy = malloc(count * sizeof(*copy));
+        if (!copy)
+            return co__hook_fail(ENOMEM);
+    }
+    if (count)
+        memcpy(copy, t->message.msg_iov, count * sizeof(*copy));
+    t->message.msg_iov = copy;
+    n = go_on(site, t);
+    if (copy != few)
+        free(copy);
+    return n;
+}
+
+static ssize_t transfer_one(struct co__site *site, struct transfer *t,
+                            const void *data, size_t len)
+{
+    struct iovec iov = {(void *)(uintptr_t)data, len};
+
+    t->message.msg_iov = &iov;
+    t->message.msg_iovlen = 1;
+    return transfer(site, t);
+}
+
+/* ---- read(2), write(2) --------------------------------------------------- */
+
+CO__HOOK_ALIAS(__read, read);
+ssize_t co__hook_read(int fd, void *buffer, size_t len)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, read);
+    struct transfer t = {.fd = fd, .plain = 1};
+
+    if (!site || len == 0 || co__guest_owns(fd))
+        return CO__REAL(read)(fd, buffer, len);
+    return transfer_one(site, &t, buffer, len);
+}
+
+ssize_t co__hook___read_chk(int fd, void *buffer, size_t len, size_t room)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, read);
+    struct transfer t = {.fd = fd, .plain = 1};
+
+    if (!site || len == 0 || len > room || co__guest_owns(fd))
+        return CO__REAL(__read_chk)(fd, buffer, len, room);
+    return transfer_one(site, &t, buffer, len);
+}
+
+CO__HOOK_ALIAS(__write, write);
+ssize_t co__hook_write(int fd, const void *data, size_t len)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, write);
+    struct transfer t = {.fd = fd, .plain = 1, .writes = 1};
+
+    if (!site || len == 0 || co__guest_owns(fd))
+        return CO__REAL(write)(fd, data, len);
+    return transfer_one(site, &t, data, len);
+}
+
+static int is_vector(const struct iovec *iov, int count)
+{
+    return iov && count > 0 && count <= 1024;
+}
+
+ssize_t co__hook_readv(int fd, const struct iovec *iov, int count)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, readv);
+    struct transfer t = {.fd = fd, .plain = 1};
+
+    if (!site || !is_vector(iov, count) || co__guest_owns(fd))
+        return CO__REAL(readv)(fd, iov, count);
+    t.message.msg_iov = (struct iovec *)(uintptr_t)iov;
+    t.message.msg_iovlen = (size_t)count;
+    return transfer(site, &t);
+}
+
+ssize_t co__hook_writev(int fd, const struct iovec *iov, int count)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, writev);
+    struct transfer t = {.fd = fd, .plain = 1, .writes = 1};
+
+    if (!site || !is_vector(iov, count) || co__guest_owns(fd))
+        return CO__REAL(writev)(fd, iov, count);
+    t.message.msg_iov = (struct iovec *)(uintptr_t)iov;
+    t.message.msg_iovlen = (size_t)count;
+    return transfer(site, &t);
+}
+
+/* ---- recv(2), send(2) ---------------------------------------------------- */
+
+/* What does not wait is not our business. */
+#define AT_ONCE (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)
+
+ssize_t co__hook_recv(int fd, void *buffer, size_t len, int flags)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, recv);
+    struct transfer t = {.fd = fd, .flags = flags};
+
+    if (!site || flags & AT_ONCE)
+        return CO__REAL(recv)(fd, buffer, len, flags);
+    return transfer_one(site, &t, buffer, len);
+}
+
+ssize_t co__hook___recv_chk(int fd, void *buffer, size_t len, size_t room,
+                            int flags)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, recv);
+    struct transfer t = {.fd = fd, .flags = flags};
+
+    if (!site || flags & AT_ONCE || len > room)
+        return CO__REAL(__recv_chk)(fd, buffer, len, room, flags);
+    return transfer_one(site, &t, buffer, len);
+}
+
+CO__HOOK_ALIAS(__send, send);
+ssize_t co__hook_send(int fd, const void *data, size_t len, int flags)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, send);
+    struct transfer t = {.fd = fd, .flags = flags, .writes = 1};
+
+    if (!site || flags & AT_ONCE)
+        return CO__REAL(send)(fd, data, len, flags);
+    return transfer_one(site, &t, data, len);
+}
+
+static ssize_t receive_from(struct co__site *site, struct transfer *t,
+                            void *buffer, size_t len, struct sockaddr *addr,
+                            socklen_t *addr_len)
+{
+    ssize_t n;
+
+    t->message.msg_name = addr;
+    t->message.msg_namelen = addr && addr_len ? *addr_len : 0;
+    n = transfer_one(site, t, buffer, len);
+    if (n >= 0 && addr && addr_len)
+        *addr_len = t->message.msg_namelen;
+    return n;
+}
+
+ssize_t co__hook_recvfrom(int fd, void *buffer, size_t len, int flags,
+                          struct sockaddr *addr, socklen_t *addr_len)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, recvfrom);
+    struct transfer t = {.fd = fd, .flags = flags};
+
+    if (!site || flags & AT_ONCE)
+        return CO__REAL(recvfrom)(fd, buffer, len, flags, addr, addr_len);
+    return receive_from(site, &t, buffer, len, addr, addr_len);
+}
+
+ssize_t co__hook___recvfrom_chk(int fd, void *buffer, size_t len, size_t room,
+                                int flags, struct sockaddr *addr,
+                                socklen_t *addr_len)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, recvfrom);
+    struct transfer t = {.fd = fd, .flags = flags};
+
+    if (!site || flags & AT_ONCE || len > room)
+        return CO__REAL(__recvfrom_chk)(fd, buffer, len, room, flags, addr,
+                                        addr_len);
+    return receive_from(site, &t, buffer, len, addr, addr_len);
+}
+
+ssize_t co__hook_sendto(int fd, const void *data, size_t len, int flags,
+                        const struct sockaddr *addr, socklen_t addr_len)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, sendto);
+    struct transfer t = {
+        .fd = fd,
+        .flags = flags,
+        .writes = 1,
+        .message = {.msg_name = (void *)(uintptr_t)addr,
+                    .msg_namelen = addr_len},
+    };
+
+    if (!site || flags & AT_ONCE)
+        return CO__REAL(sendto)(fd, data, len, flags, addr, addr_len);
+    return transfer_one(site, &t, data, len);
+}
+
+ssize_t co__hook_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, recvmsg);
+    struct transfer t = {.fd = fd, .flags = flags};
+    ssize_t n;
+
+    if (!site || flags & AT_ONCE || !message)
+        return CO__REAL(recvmsg)(fd, message, flags);
+    t.message = *message;
+    n = transfer(site, &t);
+    if (n >= 0) {
+        message->msg_namelen = t.message.msg_namelen;
+        message->msg_controllen = t.message.msg_controllen;
+        message->msg_flags = t.message.msg_flags;
+    }
+    return n;
+}
+
+ssize_t co__hook_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, sendmsg);
+    struct transfer t = {.fd = fd, .flags = flags, .writes = 1};
+
+    if (!site || flags & AT_ONCE || !message)
+        return CO__REAL(sendmsg)(fd, message, flags);
+    t.message = *message;
+    return transfer(site, &t);
+}
+
+/* ---- several at a time --------------------------------------------------- */
+
+int co__hook_recvmmsg(int fd, struct mmsghdr *list, unsigned count, int flags,
+                      struct timespec *limit)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, recvmmsg);
+    co_time end;
+    unsigned i;
+
+    if (!site || flags & AT_ONCE || count == 0)
+        return CO__REAL(recvmmsg)(fd, list, count, flags, limit);
+    end = limit ? co__after(co__span_of(limit)) : CO_NEVER;
+    for (i = 0; i < count; i++) {
+        int one = flags & ~MSG_WAITFORONE;
+        ssize_t n;
+
+        if (i > 0 && flags & MSG_WAITFORONE)
+            one |= MSG_DONTWAIT;
+        n = co__hook_recvmsg(fd, &list[i].msg_hdr, one);
+        if (n < 0)
+            break;
+        list[i].msg_len = (unsigned)n;
+        /* The kernel, too, looks at the clock after a message only. */
+        if (limit && co_now() >= end) {
+            i++;
+            break;
+        }
+    }
+    return i > 0 ? (int)i : -1;
+}
+
+int co__hook_sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, sendmmsg);
+    unsigned i;
+
+    if (!site || flags & AT_ONCE || count == 0)
+        return CO__REAL(sendmmsg)(fd, list, count, flags);
+    for (i = 0; i < count; i++) {
+        ssize_t n = co__hook_sendmsg(fd, &list[i].msg_hdr, flags);
+
+        if (n < 0)
+            break;
+        list[i].msg_len = (unsigned)n;
+    }
+    return i > 0 ? (int)i : -1;
+}
+
+/* ---- sendfile(2), splice(2) ---------------------------------------------- */
+
+CO__HOOK_ALIAS(sendfile64, sendfile);
+ssize_t co__hook_sendfile(int out, int in, off_t *offset, size_t len)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, sendfile);
+    struct co__patience patience = CO__PATIENCE;
+    ssize_t n, done = 0;
+    int r;
+
+    if (!site || len == 0 || co__op_nonblocking(out))
+        return CO__REAL(sendfile)(out, in, offset, len);
+    r = co__guest_enter();
+    if (r < 0)
+        return co__hook_fail(r);
+    while ((size_t)done < len) {
+        int flags = co__op_unblock(out);
+
+        n = CO__REAL(sendfile)(out, in, offset, len - (size_t)done);
+        co__op_reblock(out, flags);
+        if (n > 0)
+            done += n;
+        else if (n == 0)
+            break;
+        else if (errno != EAGAIN)
+            return done ? done : n;
+        else if ((r = co__op_wait(site, out, CO_WRITABLE, &patience)) != 1)
+            return done ? done : co__hook_fail(r < 0 ? r : EAGAIN);
+    }
+    return done;
+}
+
+/* Which of the two has made it wait is not told. */
+static int splice_wait(struct co__site *site, int in, int out,
+                       struct co__patience *patience)
+{
+    struct pollfd p = {in, POLLIN, 0};
+
+    return CO__REAL(poll)(&p, 1, 0) == 0
+               ? co__op_wait(site, in, CO_READABLE, patience)
+               : co__op_wait(site, out, CO_WRITABLE, patience);
+}
+
+ssize_t co__hook_splice(int in, off64_t *in_offset, int out,
+                        off64_t *out_offset, size_t len, unsigned flags)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_IO, splice);
+    struct co__patience patience = CO__PATIENCE;
+    int r;
+
+    if (!site || len == 0 || flags & SPLICE_F_NONBLOCK)
+        return CO__REAL(splice)(in, in_offset, out, out_offset, len, flags);
+    r = co__guest_enter();
+    while (r >= 0) {
+        int in_flags = in_offset ? 0 : co__op_unblock(in);
+        int out_flags = out_offset ? 0 : co__op_unblock(out);
+        ssize_t n = CO__REAL(splice)(in, in_offset, out, out_offset, len,
+                                     flags | SPLICE_F_NONBLOCK);
+
+        co__op_reblock(out, out_flags);
+        co__op_reblock(in, in_flags);
+        if (n >= 0 || errno != EAGAIN)
+            return n;
+        r = splice_wait(site, in, out, &patience);
+        if (r == 0)
+            r = -EAGAIN;
+    }
+    return co__hook_fail(r);
+}

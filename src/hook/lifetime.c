@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Descriptors that end: who waits for them gets EBADF, and the reactor forgets
+ * them, before the number can mean something else. */
+#include "hook/hook.h"
+
+#include <errno.h>
+#include <linux/close_range.h>
+
+/* Not only in tasks: a thread's close may meet a task's wait of its loop. */
+static int is_on(void)
+{
+    return (atomic_load_explicit(&co__hook_groups, memory_order_relaxed) &
+            CO_HOOK_IO) != 0;
+}
+
+CO__HOOK_ALIAS(__close, close);
+int co__hook_close(int fd)
+{
+    (void)CO__HOOKED(CO_HOOK_IO, close);
+    if (is_on())
+        co__guest_closing(fd);
+    return CO__REAL(close)(fd);
+}
+
+CO__HOOK_ALIAS(__dup2, dup2);
+int co__hook_dup2(int from, int to)
+{
+    (void)CO__HOOKED(CO_HOOK_IO, dup2);
+    if (is_on() && from != to)
+        co__guest_closing(to);
+    return CO__REAL(dup2)(from, to);
+}
+
+int co__hook_dup3(int from, int to, int flags)
+{
+    (void)CO__HOOKED(CO_HOOK_IO, dup3);
+    if (is_on() && from != to)
+        co__guest_closing(to);
+    return CO__REAL(dup3)(from, to, flags);
+}
+
+/* Numbers beyond were never a descriptor of ours: the limit may be far. */
+#define RANGE_MAX 1048576u
+
+static void closing_range(unsigned first, unsigned last)
+{
+    struct rlimit limit;
+    rlim_t end = RANGE_MAX;
+
+    if (!is_on() || first > last)
+        return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < end)
+        end = limit.rlim_cur;
+    for (rlim_t fd = first; fd <= last && fd < end; fd++)
+        co__guest_closing((int)fd);
+}
+
+int co__hook_close_range(unsigned first, unsigned last, int flags)
+{
+    (void)CO__HOOKED(CO_HOOK_IO, close_range);
+    if (!(flags & CLOSE_RANGE_CLOEXEC))
+        closing_range(first, last);
+    return CO__REAL(close_range)(first, last, flags);
+}
+
+void co__hook_closefrom(int first)
+{
+    (void)CO__HOOKED(CO_HOOK_IO, closefrom);
+    closing_range(first > 0 ? (unsigned)first : 0, UINT32_MAX);
+    CO__REAL(closefrom)(first);
+}
+
+int co__hook_fclose(FILE *file)
+{
+    (void)CO__HOOKED(CO_HOOK_IO, fclose);
+    if (is_on() && file) {
+        int error = errno;
+
+        co__guest_closing(fileno(file)); /* of a stream in memory: -1 */
+        errno = error;
+    }
+    return CO__REAL(fclose)(file);
+}

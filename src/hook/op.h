@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* hook/op.h - how long a call on a descriptor is patient. */
+#ifndef CO_HOOK_OP_H
+#define CO_HOOK_OP_H
+
+#include "hook/hook.h"
+
+/* What is asked of a descriptor when it has made a call wait for the first
+ * time. */
+struct co__patience {
+    co_time until; /* by SO_RCVTIMEO, SO_SNDTIMEO */
+    co_time pause; /* the last one, see co__hook_pause */
+    int known;     /* it has been asked */
+    int rounds;
+};
+#define CO__PATIENCE                                                           \
+    {                                                                          \
+        .until = CO_NEVER                                                      \
+    }
+
+/* Whether the program has made it non-blocking. */
+int co__op_nonblocking(int fd);
+
+/* Wait in one direction: 1, or 0 if the call is to fail with EAGAIN (it is
+ * non-blocking, or its own time is up), or a negative errno. */
+int co__op_wait(struct co__site *site, int fd, int direction,
+                struct co__patience *patience);
+
+/* Around a call that has no flag for it: make it non-blocking for a moment.
+ * errno stays what the call has left. */
+int co__op_unblock(int fd);
+void co__op_reblock(int fd, int flags);
+
+#endif

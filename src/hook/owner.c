@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A mutex that a thread has is known to that thread alone, so each has a table
+ * of its own: few mutexes at a time are recursive and held.
+ */
+#include "hook/owner.h"
+
+#include <coppice/task.h>
+
+#include "base/compiler.h"
+
+#include <stdint.h>
+
+#define OWNED_MAX 64
+
+struct owned {
+    const pthread_mutex_t *mutex;
+    const co_task *task; /* NULL: the thread's own code */
+    unsigned depth;
+};
+
+static CO_TLS struct owned table[OWNED_MAX];
+static CO_TLS unsigned count;
+
+int co__owner_known(const pthread_mutex_t *mutex)
+{
+    int kind = mutex->__data.__kind & 3;
+
+    return kind == PTHREAD_MUTEX_RECURSIVE || kind == PTHREAD_MUTEX_ERRORCHECK
+               ? kind
+               : 0;
+}
+
+static struct owned *find(const pthread_mutex_t *mutex)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (table[i].mutex == mutex)
+            return &table[i];
+    return NULL;
+}
+
+int co__owner_is_other(pthread_mutex_t *mutex)
+{
+    struct owned *owned = count ? find(mutex) : NULL;
+
+    return owned && owned->task != co_self();
+}
+
+int co__owner_is_self(pthread_mutex_t *mutex)
+{
+    struct owned *owned = count ? find(mutex) : NULL;
+
+    return owned && owned->task == co_self();
+}
+
+/* With no room left it is the thread's, as it would be without us. */
+void co__owner_locked(pthread_mutex_t *mutex)
+{
+    struct owned *owned;
+
+    if (!co__owner_known(mutex))
+        return;
+    owned = find(mutex);
+    if (owned) {
+        owned->depth++;
+    } else if (count < OWNED_MAX) {
+        table[count].mutex = mutex;
+        table[count].task = co_self();
+        table[count].depth = 1;
+        count++;
+    }
+}
+
+int co__owner_unlocking(pthread_mutex_t *mutex)
+{
+    struct owned *owned;
+
+    if (!count || !co__owner_known(mutex))
+        return 1;
+    owned = find(mutex);
+    if (!owned)
+        return 1;
+    if (--owned->depth > 0)
+        return 0;
+    *owned = table[--count];
+    return 1;
+}

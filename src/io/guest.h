@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io/guest.h - what libcoppice-hook asks of the library, beside what any
+ * program may; and core/keep.h, sync/lot.h. These are exported under a node of
+ * their own, COPPICE_PRIVATE, and change with any version: the two libraries
+ * are made for each other.
+ */
+#ifndef CO_IO_GUEST_H
+#define CO_IO_GUEST_H
+
+#include <coppice/base.h>
+
+struct co_task;
+
+/*
+ * The running task, if it may wait in place of its thread. NULL outside tasks,
+ * in loop callbacks, in a turn of the loop and other work of the library's own,
+ * and where the task has paused it.
+ */
+CO_API struct co_task *co__guest(void);
+
+/* Add to how often the running task has paused it (by 1 or -1). Returns 0, or
+ * -EPERM outside tasks. */
+CO_API int co__guest_pause(int by);
+
+/* What every call that may suspend begins with: 0, -ECANCELED, -ETIMEDOUT. */
+CO_API int co__guest_enter(void);
+
+/* Whether a descriptor is in Coppice's care: then it is non-blocking, and its
+ * calls are the library's own. */
+CO_API int co__guest_owns(int fd);
+
+/* A descriptor is about to be closed, or replaced: who waits for it gets
+ * -EBADF, and the reactor forgets it. Nothing happens in a child of vfork(2),
+ * which has our memory and not our descriptors; to know it, it is called once
+ * (with -1) before there is any. */
+CO_API void co__guest_closing(int fd);
+
+#endif
