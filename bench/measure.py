@@ -86,19 +86,34 @@ def _free_port():
         return probe.getsockname()[1]
 
 
+def _answers(port, udp):
+    """Whether a server listens; one of UDP has to send something back."""
+    if not udp:
+        socket.create_connection(("127.0.0.1", port)).close()
+        return
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.settimeout(0.2)
+        probe.connect(("127.0.0.1", port))
+        probe.send(b"there?")
+        probe.recv(64)
+
+
 @contextmanager
-def _server(name, command, *arguments):
+def _server(name, command, *arguments, udp=False, folder=None):
     """A running server, as load wants it named: name:port:pid."""
     port = _free_port()
+    environment = _environment()
+    if folder:
+        environment["TMPDIR"] = folder
     process = subprocess.Popen([*command, str(port), *arguments],
-                               env=_environment(),
+                               env=environment,
                                stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, preexec_fn=_pin(-1))
     try:
         deadline = time.monotonic() + LISTEN_SECONDS_MAX
         while True:
             try:
-                socket.create_connection(("127.0.0.1", port)).close()
+                _answers(port, udp)
                 break
             except OSError as error:
                 if process.poll() is not None or time.monotonic() > deadline:
@@ -147,6 +162,26 @@ def echo(row, programs, commands, rounds, quick, note):
             samples += _alternate(row, programs, pair, rounds, quick)
         except Failed as error:
             note(name, str(error))
+    return samples
+
+
+def udp_or_churn(row, programs, commands, rounds, quick, note):
+    """All servers side by side, with 64 sockets or connections under way."""
+    note(" ".join(commands))
+    seconds = PHASE_SECONDS_QUICK if quick else PHASE_SECONDS
+    samples = [{} for _ in range(rounds)]
+    load = str(programs / f"{row.kind}_load")
+    with ExitStack() as stack:
+        folder = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="coppice-bench-"))
+        servers = [stack.enter_context(_server(name, command,
+                                               udp=row.kind == "udp",
+                                               folder=folder))
+                   for name, command in commands.items()]
+        for line in _run([load, "-r", str(rounds), "-t", str(seconds),
+                          *servers], 0):
+            _, number, name, value = line.split()
+            samples[int(number)][name] = float(value)
     return samples
 
 

@@ -11,6 +11,8 @@ _OURS = ("coppice", URING, "coppice_64k", "limit", "raw_epoll", "raw_uring")
 # An echo server is a peer's also when it is callbacks alone; a task that keeps
 # no stack is compared only in time.
 _MEMORY_KINDS = ("memory", "idle")
+# Their noise is known, since all systems have a value in each round.
+_NETWORK_KINDS = ("echo", "tls", "udp", "churn")
 
 
 def spread(values):
@@ -56,7 +58,7 @@ def row_lines(row, entries, seconds):
     for entry in entries:
         ratio = f"{entry['ratio']:.2f}" if "ratio" in entry else ""
         noise = f"  IQR {entry['ratio_iqr']:.3f}" \
-            if row.kind in ("echo", "tls") and "ratio_iqr" in entry else ""
+            if row.kind in _NETWORK_KINDS and "ratio_iqr" in entry else ""
         lines.append(f"  {entry['system']:<14}{_figure(entry['median']):>12}"
                      f"  min {_figure(entry['min']):>10}{ratio:>10}{noise}")
     return lines
@@ -77,7 +79,7 @@ def _standing(row, entry, ours):
         noise = entry["ratio_iqr"] + ours["ratio_iqr"]
     if ratio >= 1:
         return "ahead"
-    if row.kind in ("echo", "tls") and ratio + noise >= 1:
+    if row.kind in _NETWORK_KINDS and ratio + noise >= 1:
         return "even"
     return "behind"
 

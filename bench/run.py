@@ -95,8 +95,10 @@ def measure_row(row, systems, commands, options, progress):
                                else row.rounds)
     caps = {s.name: s.rounds_max or count for s in systems}
     progress.where = row.name
-    if row.kind in ("echo", "tls"):
-        servers = measure.echo if row.kind == "echo" else measure.tls
+    servers = {"echo": measure.echo, "tls": measure.tls,
+               "udp": measure.udp_or_churn,
+               "churn": measure.udp_or_churn}.get(row.kind)
+    if servers:
         try:
             return servers(row, options.programs, commands, count,
                            options.quick, progress.note)

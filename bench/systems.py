@@ -16,7 +16,8 @@ class Row:
 
     name: str
     unit: str
-    kind: str  # time, threads (on all CPUs), memory, echo, idle or tls
+    kind: str  # time, threads (on all CPUs), memory, echo, idle,
+    # tls, udp or churn
     rounds: int
     quick_rounds: int  # 0: not in a quick run, unless the row is named
     target_ratio: float = 0.0  # what Coppice aims at; 0: no aim
@@ -66,6 +67,10 @@ ROWS = [
     Row("echo_9000", "ns CPU", "echo", 7, 3, target_ratio=1.08,
         against="raw_epoll"),
     Row("idle_9000", "bytes", "idle", 1, 1, target_value=5 * 1024),
+    Row("udp_echo", "ns CPU", "udp", 15, 5, target_ratio=1.1,
+        against="raw_epoll"),
+    Row("accept_churn", "ns CPU", "churn", 15, 5, target_ratio=1.1,
+        against="raw_epoll"),
     Row("tls_handshake", "ns CPU", "tls", 15, 5, target_ratio=1.1,
         against="nginx"),
     Row("tls_throughput", "ns CPU", "tls", 15, 5, target_ratio=1.1,
@@ -89,10 +94,13 @@ PROCESSES = ["spawn_process"]
 ECHO = ["echo_1", "echo_64", "echo_1000", "echo_9000"]
 NET = ECHO + ["idle_9000"]
 TLS = ["tls_handshake", "tls_throughput"]
+UDP = ["udp_echo"]
+CHURN = ["accept_churn"]
 # A row where what the reactor costs could show, of each kind that there is:
 # tasks that never wait (it is polled all the same), timers, other threads.
 REACTOR = ["yield_2", "yield_1000", "spawn_join", "timers_100k",
-           "chan_pingpong", *THREADS, *OFFLOAD, *FILES, *NET, *TLS]
+           "chan_pingpong", *THREADS, *OFFLOAD, *FILES, *NET, *TLS, *UDP,
+           *CHURN]
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,8 @@ class System:
     micro: object = None  # row name -> command
     server: list = field(default_factory=list)
     tls: list = field(default_factory=list)
+    udp: list = field(default_factory=list)
+    churn: list = field(default_factory=list)
     stackful: bool = True  # only these count in the memory rows
     rounds_max: int = 0  # for those so slow that fewer rounds tell enough
     backend: str = ""  # the loop's reactor, unless it is the default
@@ -130,8 +140,8 @@ class System:
 
     def command(self, row, programs):
         """The command for a row, or None if it was not built."""
-        if row.kind == "tls":
-            command = self.tls
+        if row.kind in ("tls", "udp", "churn"):
+            command = getattr(self, row.kind)
         elif row.kind in ("echo", "idle"):
             command = self.server
         else:
@@ -174,16 +184,20 @@ def one(*command):
 
 SYSTEMS = [
     System("coppice", [row.name for row in ROWS], by_question("coppice"),
-           ["coppice_echo"], ["coppice_tls_server"]),
+           ["coppice_echo"], ["coppice_tls_server"], ["coppice_udp"],
+           ["coppice_churn"]),
     System(URING, REACTOR, by_question("coppice"), ["coppice_echo"],
-           ["coppice_tls_server"], backend="io_uring", kernel="io_uring"),
+           ["coppice_tls_server"], ["coppice_udp"], ["coppice_churn"],
+           backend="io_uring", kernel="io_uring"),
     # On stacks as large as those of State Threads: 64 KiB. Ours are 256 KiB
     # unless asked for less, and what grows with that is the page tables.
     System("coppice_64k", MEMORY, by_question("coppice", "--stack=64")),
     System("limit", [row.name for row in ROWS
-                     if row.name not in THREADS + OFFLOAD + TLS],
+                     if row.name not in
+                     THREADS + OFFLOAD + TLS + UDP + CHURN],
            by_question("limit"), ["limit_echo"]),
-    System("raw_epoll", NET, server=["raw_epoll_echo"], stackful=False),
+    System("raw_epoll", [*NET, *UDP, *CHURN], server=["raw_epoll_echo"],
+           udp=["raw_epoll_udp"], churn=["raw_epoll_churn"], stackful=False),
     System("raw_uring", NET, server=["raw_uring_echo"], stackful=False,
            kernel="io_uring"),
     System("boost_context", ["switch", *SPAWN, *MEMORY],
@@ -198,15 +212,18 @@ SYSTEMS = [
            micro_or_sync("state_threads"), ["state_threads_echo"]),
     System("go", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *SYNC,
                   *FUTURES, *GROUPS, *SELECT, *QUEUES, *THREADS, *OFFLOAD,
-                  *FILES, *PROCESSES, *NET, *TLS],
-           one("go_bench"), ["go_bench", "echo"], ["go_bench", "tls"]),
+                  *FILES, *PROCESSES, *NET, *TLS, *UDP, *CHURN],
+           one("go_bench"), ["go_bench", "echo"], ["go_bench", "tls"],
+           ["go_bench", "udp"], ["go_bench", "churn"]),
     System("tokio", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *SYNC,
                      *FUTURES, *GROUPS, *SELECT, *QUEUES, *THREADS, *OFFLOAD,
                      *FILES, *NET],
            one("tokio_bench"), ["tokio_bench", "echo"], stackful=False),
-    System("libuv", [*TIMERS, *OFFLOAD, *FILES, *NET], by_question("libuv"),
-           ["libuv_echo"], stackful=False),
-    System("nginx", TLS, tls=["nginx", "tls"], stackful=False),
+    System("libuv", [*TIMERS, *OFFLOAD, *FILES, *NET, *UDP],
+           by_question("libuv"), ["libuv_echo"], udp=["libuv_udp"],
+           stackful=False),
+    System("nginx", [*TLS, *CHURN], tls=["nginx", "tls"],
+           churn=["nginx", "churn"], stackful=False),
     System("libevent", [*TIMERS, *NET], one("libevent_timers"),
            ["libevent_echo"], stackful=False),
     # A million of theirs would take minutes and prove nothing.
@@ -217,8 +234,9 @@ SYSTEMS = [
            ["python", "gevent_bench.py", "echo"], rounds_max=2),
     System("asyncio", [*YIELD, *SPAWN, "memory_parked_100k", "timers_100k",
                        "timeout_scope", *SYNC, *FUTURES, *GROUPS, *SELECT,
-                       *QUEUES, *OFFLOAD, *PROCESSES, *NET],
+                       *QUEUES, *OFFLOAD, *PROCESSES, *NET, *UDP],
            one("python", "asyncio_bench.py"),
-           ["python", "asyncio_bench.py", "echo"], stackful=False,
+           ["python", "asyncio_bench.py", "echo"],
+           udp=["python", "asyncio_bench.py", "udp"], stackful=False,
            rounds_max=2),
 ]

@@ -43,6 +43,29 @@ BENCH_UNUSED static inline struct sockaddr_in net_loopback(int port)
     return address;
 }
 
+/* What every server of accept_churn says; the body is 64 bytes. */
+#define NET_ANSWER                                                             \
+    "HTTP/1.1 200 OK\r\nContent-Length: 64\r\nConnection: close\r\n\r\n"       \
+    "0123456789012345678901234567890123456789012345678901234567890123"
+
+/* Whether so much of a request is all of it. */
+BENCH_UNUSED static inline int net_is_request(const char *data, size_t len)
+{
+    return len >= 4 && memcmp(data + len - 4, "\r\n\r\n", 4) == 0;
+}
+
+BENCH_UNUSED static inline int net_bind_udp(int port)
+{
+    struct sockaddr_in address = net_loopback(port);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        bench_die("socket");
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        bench_die("bind");
+    return fd;
+}
+
 /* Accepted connections inherit TCP_NODELAY. */
 BENCH_UNUSED static inline int net_listen(int port)
 {

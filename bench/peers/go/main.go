@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // Go, with one processor as the others have. "go_bench ROW [DIVISOR]" measures
-// a row; "go_bench echo PORT" serves, "go_bench tls PORT FOLDER" over TLS.
+// a row; "go_bench echo PORT" serves, "go_bench tls PORT FOLDER" over TLS, and
+// "go_bench udp PORT" and "go_bench churn PORT" the rows of these names.
 package main
 
 import (
@@ -197,6 +198,12 @@ func main() {
 	row := os.Args[1]
 	if row == "tls" {
 		tlsServer(os.Args[2], os.Args[3])
+	}
+	if row == "udp" {
+		udpServer(os.Args[2])
+	}
+	if row == "churn" {
+		churnServer(os.Args[2])
 	}
 	if row == "echo" {
 		echo(os.Args[2])

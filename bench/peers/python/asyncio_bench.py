@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""asyncio: "asyncio_bench.py ROW [DIVISOR]" or "asyncio_bench.py echo PORT"."""
+"""asyncio: "asyncio_bench.py ROW [DIVISOR]" or "asyncio_bench.py echo PORT",
+or "asyncio_bench.py udp PORT"."""
 
 import asyncio
 import sys
@@ -103,10 +104,26 @@ async def echo(port):
     await server.serve_forever()
 
 
+class Datagrams(asyncio.DatagramProtocol):
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, addr):
+        self.transport.sendto(data, addr)
+
+
+async def udp(port):
+    loop = asyncio.get_running_loop()
+    await loop.create_datagram_endpoint(Datagrams, ("127.0.0.1", port))
+    await loop.create_future()
+
+
 async def main(row):
     if row == "echo":
         allow_descriptors()
         await echo(int(sys.argv[2]))
+    elif row == "udp":
+        await udp(int(sys.argv[2]))
     elif row.startswith("yield"):
         report(await yields(row_number(row)))
     elif row.startswith("memory"):

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* A task a connection, which reads one request, answers, and closes. */
+#include "net.h"
+#include "run.h"
+
+static int serve(void *arg)
+{
+    int fd = (int)(intptr_t)arg;
+    char buffer[1024];
+    ssize_t n = co_read(fd, buffer, sizeof(buffer));
+
+    if (n > 0 && net_is_request(buffer, (size_t)n))
+        n = co_write_all(fd, NET_ANSWER, sizeof(NET_ANSWER) - 1, NULL);
+    co_close(fd);
+    return n < 0 ? (int)n : 0;
+}
+
+static int run(void *arg)
+{
+    char address[32];
+    int listener, fd;
+
+    snprintf(address, sizeof(address), "127.0.0.1:%d", *(int *)arg);
+    listener = co_tcp_listen(address, NET_BACKLOG);
+    run_must(listener, "co_tcp_listen");
+    while ((fd = co_accept(listener, NULL, NULL)) >= 0)
+        co_detach(run_spawn(serve, (void *)(intptr_t)fd));
+    return fd;
+}
+
+int main(int argc, char **argv)
+{
+    int port = net_init(argc, argv);
+
+    run_loop(run, &port);
+    return 0;
+}
