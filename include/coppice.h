@@ -49,6 +49,7 @@
 #include <coppice/socket.h>
 #include <coppice/stack.h>
 #include <coppice/stream.h>
+#include <coppice/stream_info.h>
 #include <coppice/stream_ops.h>
 #include <coppice/task.h>
 #include <coppice/threadpool.h>

@@ -45,6 +45,9 @@ typedef struct co_stream_ops {
     /* The last call that was under way has ended: nothing uses `arg` any more.
      * Never suspends. May be NULL. */
     void (*free)(void *arg);
+    /* The stream that this one is over, for who asks for addresses. May be
+     * NULL, and so may what it returns: none. */
+    co_stream *(*below)(void *arg);
 } co_stream_ops;
 
 /*

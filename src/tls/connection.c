@@ -403,6 +403,13 @@ static void abort_below(void *arg)
     co_stream_abort(let_go(arg));
 }
 
+static co_stream *stream_below(void *arg)
+{
+    struct co__tls_conn *conn = arg;
+
+    return conn->below;
+}
+
 static void free_conn(void *arg)
 {
     co__tls_conn_free(arg);
@@ -420,4 +427,5 @@ const co_stream_ops co__tls_ops = {
     .close = close_below,
     .abort = abort_below,
     .free = free_conn,
+    .below = stream_below,
 };

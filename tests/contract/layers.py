@@ -24,8 +24,8 @@ PUBLIC = {
     "sync": "group gather mutex rwlock cond event sem barrier waitgroup once"
             " chan queue select generator local signal",
     "offload": "threadpool procpool",
-    "io": "fd addr socket dgram pipe file paths stream stream_ops copy server"
-          " dns dial process",
+    "io": "fd addr socket dgram pipe file paths stream stream_ops stream_info"
+          " copy server dns dial process",
     "event": "callback reader transport protocol",
     "runtime": "runtime",
     "debug": "dump tracer",

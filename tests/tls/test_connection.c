@@ -2,6 +2,8 @@
 /* ctest: timeout=120 */
 /* What goes over a connection once it is there: all of it, in both directions
  * at once, however calls end; and how a connection ends. */
+#include <coppice/stream_info.h>
+
 #include "tls_support.h"
 
 #include <sys/uio.h>
@@ -108,6 +110,25 @@ CO_TASK_TEST(lines_are_read)
     ck_assert_int_eq(co_stream_read_line(server.stream, line, 16), -ENODATA);
     say(server.stream, client.stream, "the other direction goes on");
     ck_assert_int_eq(co_stream_write(client.stream, "a", 1, NULL), -EPIPE);
+    ends_close();
+}
+
+CO_TASK_TEST(addresses_are_those_of_the_stream_below)
+{
+    co_stream_stats stats = {.size = sizeof(stats)};
+    co_addr ours, theirs;
+
+    connect_ends();
+    ck_assert_int_ge(co_stream_fd(client.stream), 0);
+    ck_assert_int_eq(co_stream_local_address(client.stream, &ours), 0);
+    ck_assert_int_eq(co_stream_peer_address(server.stream, &theirs), 0);
+    ck_assert_uint_eq(ours.len, theirs.len);
+    ck_assert_mem_eq(&ours.as, &theirs.as, ours.len);
+    say(client.stream, server.stream, "plain text counts");
+    ck_assert_int_eq(co_stream_stats_get(client.stream, &stats), 0);
+    ck_assert_uint_eq(stats.bytes_written, strlen("plain text counts"));
+    ck_assert_int_eq(co_stream_stats_get(server.stream, &stats), 0);
+    ck_assert_uint_eq(stats.bytes_read, strlen("plain text counts"));
     ends_close();
 }
 
@@ -402,6 +423,7 @@ static Suite *suite(void)
     tcase_add_test(tc, much_goes_both_ways_at_once);
     tcase_add_test(tc, vectors_arrive_in_order);
     tcase_add_test(tc, lines_are_read);
+    tcase_add_test(tc, addresses_are_those_of_the_stream_below);
     tcase_add_test(tc, goodbye_is_a_clean_end);
     tcase_add_test(tc, client_that_only_writes_is_read_to_the_end);
     tcase_add_test(tc, end_without_goodbye_is_an_error);
