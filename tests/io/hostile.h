@@ -41,7 +41,7 @@ static struct {
 
 static co_server *victim;
 static co_time patience; /* of the handler, for each message */
-static int begun, ended, last_result;
+static int begun, ended, last_error;
 static co_task *pushing; /* the handler that began a push last, and is in it */
 static char zeros[CHUNK];
 
@@ -109,7 +109,8 @@ static int serve(co_stream *stream, void *arg)
     }
     free(chunk);
     ended++;
-    last_result = r;
+    if (r < 0)
+        last_error = r;
     return r;
 }
 
@@ -228,7 +229,7 @@ static void open_server(const co_server_options *with)
     ck_assert_ptr_nonnull(victim);
     expect_served(); /* what is made once, and stays, is there now */
     until_no_connections();
-    begun = ended = last_result = 0;
+    begun = ended = last_error = 0;
     heap_before = heap_now();
 }
 
@@ -348,7 +349,7 @@ CO_TASK_TEST(client_that_writes_no_more_gets_its_answer)
     ck_assert_int_eq(co_stream_read(peer.stream, got, 1), 0);
     ck_assert_int_eq(co_stream_close(peer.stream), 0);
     until_ended(1);
-    ck_assert_int_eq(last_result, 0);
+    ck_assert_int_eq(last_error, 0);
     close_server();
 }
 
@@ -362,7 +363,7 @@ CO_TASK_TEST(message_that_ends_early_is_an_error_of_one_connection)
     ck_assert_int_eq(co_stream_write(peer.stream, "less", 4, NULL), 0);
     ck_assert_int_eq(co_stream_write_eof(peer.stream), 0);
     until_ended(1);
-    ck_assert_int_eq(last_result, -ENODATA);
+    ck_assert_int_eq(last_error, -ENODATA);
     expect_cut(&peer);
     close_server();
 }
@@ -405,7 +406,7 @@ CO_TASK_TEST(reset_while_it_reads)
         }
         co_stream_abort(peer.stream);
         until_ended(i + 1);
-        ck_assert_msg(is_reset(last_result), "%d", last_result);
+        ck_assert_msg(is_reset(last_error), "%d", last_error);
     }
     ck_assert_uint_eq(stats_of_server().failed, 2);
     close_server();
@@ -434,7 +435,7 @@ CO_TASK_TEST(reset_while_it_writes)
     expect_served();
     co_stream_abort(peer.stream);
     until_ended(2);
-    ck_assert_msg(is_reset(last_result), "%d", last_result);
+    ck_assert_msg(is_reset(last_error), "%d", last_error);
     close_server();
 }
 
@@ -448,7 +449,7 @@ CO_TASK_TEST(reset_while_it_closes)
     peer = refuse_to_read();
     patience = 100 * CO_SEC;
     until_ended(1);
-    ck_assert_int_eq(last_result, -ETIMEDOUT);
+    ck_assert_int_eq(last_error, -ETIMEDOUT);
     expect_served();
     co_stream_abort(peer.stream);
     until_no_connections();
@@ -504,7 +505,7 @@ CO_TASK_TEST(messages_without_bytes_are_answered)
     peer = meet();
     ck_assert_int_eq(co_stream_close(peer.stream), 0);
     until_ended(1);
-    ck_assert_int_eq(last_result, 0);
+    ck_assert_int_eq(last_error, 0);
     peer = meet();
     for (int i = 0; i < 1000; i++) {
         ck_assert_int_eq(co_stream_write(peer.stream, zeros, 0, NULL), 0);
@@ -515,7 +516,7 @@ CO_TASK_TEST(messages_without_bytes_are_answered)
     ask(&peer, PUSH);
     ck_assert_int_eq(co_stream_close(peer.stream), 0);
     until_ended(2);
-    ck_assert_int_eq(last_result, 0);
+    ck_assert_int_eq(last_error, 0);
     close_server();
 }
 

@@ -198,7 +198,7 @@ CO_TASK_TEST(connection_that_is_cut_is_an_error)
     expect_length(&peer, 0);
     ck_assert_int_eq(shutdown(peer.fd, SHUT_WR), 0);
     until_ended(1);
-    ck_assert_int_eq(last_result, -ECONNABORTED);
+    ck_assert_int_eq(last_error, -ECONNABORTED);
     co_stream_abort(peer.stream);
     close_server();
 }
