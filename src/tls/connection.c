@@ -21,6 +21,7 @@
 #define RECORD    ((size_t)16 * 1024)
 #define WRITE_MAX (4 * RECORD) /* encrypted before it is sent */
 #define OVERHEAD  128          /* by which a record grows, at most */
+#define OWED_MAX  RECORD       /* answers that may wait while another sends */
 
 /* ---- life ---------------------------------------------------------------- */
 
@@ -116,6 +117,7 @@ static int send_all(struct co__tls_conn *conn)
                 return 0;
             *going = conn->fresh;
             conn->fresh = (struct co__tls_buffer){0};
+            conn->owed = 0;
         }
         r = co_stream_write(conn->below, going->bytes + going->head,
                             going->count, &done);
@@ -199,23 +201,28 @@ int co__tls_conn_handshake(struct co__tls_conn *conn)
 /* Read what there is: as outcome(). */
 static ssize_t read_now(struct co__tls_conn *conn, void *buffer, size_t len)
 {
+    size_t before = conn->fresh.count;
     int r;
 
     if (conn->failed)
         return conn->failed;
     co__tls_errors_begin();
     r = SSL_read(conn->ssl, buffer, len < INT_MAX ? (int)len : INT_MAX);
+    conn->owed += conn->fresh.count - before;
     return outcome(conn, r, co__tls_errors_end());
 }
 
-/* As above; and answer what had to be, or leave it to who is sending. If that
- * fails, who writes is told. */
+/* As above; and answer what had to be, or leave it to who is sending. But a peer
+ * that asks for more and more answers, and reads none, has to wait for them.
+ * What a writer has encrypted does not count: two that only write at first would
+ * wait for each other. If sending fails, who writes is told. */
 static ssize_t try_read(void *arg, void *buffer, size_t len)
 {
     struct co__tls_conn *conn = arg;
     ssize_t n = read_now(conn, buffer, len);
 
-    if (conn->fresh.count && !co_mutex_is_locked(&conn->sending))
+    if (conn->owed > OWED_MAX ||
+        (conn->fresh.count && !co_mutex_is_locked(&conn->sending)))
         (void)send_out(conn);
     return n;
 }

@@ -116,6 +116,7 @@ struct co__tls_conn {
     /* Encrypted bytes. OpenSSL appends to `fresh`; who sends them makes them
      * `going`, and those do not move while they are written. */
     struct co__tls_buffer fresh, going;
+    size_t owed; /* of the fresh ones: what reads have made */
     co_mutex sending;
 };
 
