@@ -15,9 +15,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
 
 /* So often in a row "ready" may not be true. */
 #define CONTRADICTIONS_MAX 16
@@ -26,7 +28,8 @@
 struct transfer {
     int fd;
     int flags; /* of recv and send */
-    int plain; /* read(2), write(2) and kin: it need not be a socket */
+    int plain; /* read(2), write(2) and kin: it need not be a socket... */
+    int other; /* ...and is none */
     int writes;
     struct msghdr message;
     struct iovec *iov; /* the caller's: message has our copy */
@@ -42,6 +45,16 @@ static ssize_t blocking(const struct transfer *t)
                      : CO__REAL(readv)(t->fd, t->message.msg_iov, count);
 }
 
+/* What poll(2) calls ready whether or not it is in memory, and what gives all
+ * that it is asked for if that is there. */
+static int is_file(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 &&
+           (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode));
+}
+
 static ssize_t try_plain(const struct transfer *t)
 {
     int count = (int)t->message.msg_iovlen;
@@ -50,8 +63,11 @@ static ssize_t try_plain(const struct transfer *t)
                     ? pwritev2(t->fd, t->message.msg_iov, count, -1, RWF_NOWAIT)
                     : preadv2(t->fd, t->message.msg_iov, count, -1, RWF_NOWAIT);
 
-    if (n >= 0 || (errno != EOPNOTSUPP && errno != EINVAL && errno != ENOSYS &&
-                   errno != ESPIPE))
+    if (n >= 0)
+        return n;
+    if (errno == EAGAIN)
+        return is_file(t->fd) ? blocking(t) : co__hook_fail(EAGAIN);
+    if (errno != EOPNOTSUPP && errno != ENOSYS && errno != ESPIPE)
         return n;
     if (CO__REAL(poll)(&p, 1, 0) == 0)
         return co__hook_fail(EAGAIN);
@@ -62,12 +78,15 @@ static ssize_t try_once(struct transfer *t)
 {
     ssize_t n;
 
+    if (t->other)
+        return try_plain(t);
     n = t->writes
             ? CO__REAL(sendmsg)(t->fd, &t->message, t->flags | MSG_DONTWAIT)
             : CO__REAL(recvmsg)(t->fd, &t->message, t->flags | MSG_DONTWAIT);
-    if (n < 0 && errno == ENOTSOCK && t->plain)
-        n = try_plain(t);
-    return n;
+    if (n >= 0 || errno != ENOTSOCK || !t->plain)
+        return n;
+    t->other = 1;
+    return try_plain(t);
 }
 
 /* ---- until it is done ---------------------------------------------------- */
@@ -88,10 +107,35 @@ static void advance(struct msghdr *message, size_t done)
     message->msg_controllen = 0;
 }
 
-/* Whether the call goes on after a part. */
+static int option_of(int fd, int name)
+{
+    socklen_t len = sizeof(int);
+    int value = 0;
+
+    return getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -1 : value;
+}
+
+#define PEEK_ALL (MSG_PEEK | MSG_WAITALL)
+
+/* Whether a part may not be enough. */
 static int wants_all(const struct transfer *t)
 {
-    return t->writes || (t->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL;
+    return t->writes || t->plain || (t->flags & PEEK_ALL) == MSG_WAITALL;
+}
+
+/* Whether the call goes on after a part that is less than it wants. What
+ * came with it ends a call of MSG_WAITALL, which means nothing to datagrams. */
+static int goes_on(const struct transfer *t,
+                   const struct co__patience *patience)
+{
+    if (!wants_all(t))
+        return 0;
+    if (!t->writes && t->plain)
+        return t->other && is_file(t->fd);
+    if (!t->writes && ((t->message.msg_control && t->message.msg_controllen) ||
+                       option_of(t->fd, SO_TYPE) != SOCK_STREAM))
+        return 0;
+    return patience->known || !co__op_nonblocking(t->fd);
 }
 
 static size_t length_of(const struct msghdr *message)
@@ -120,6 +164,22 @@ static int wait_more(struct co__site *site, struct transfer *t,
     return 0;
 }
 
+/* MSG_PEEK with MSG_WAITALL, which only TCP heeds. No event tells that there is
+ * more than there was: 1 to look again, after a while, or 0. */
+static int peek_again(struct co__site *site, const struct transfer *t,
+                      struct co__patience *patience)
+{
+    struct pollfd p = {t->fd, POLLRDHUP, 0};
+
+    if ((t->flags & PEEK_ALL) != PEEK_ALL ||
+        option_of(t->fd, SO_PROTOCOL) != IPPROTO_TCP ||
+        CO__REAL(poll)(&p, 1, 0) != 0)
+        return 0;
+    return co__op_patient(t->fd, CO_READABLE, patience) &&
+           co_now() < patience->until &&
+           co__hook_pause(site, &patience->pause, patience->until) == 0;
+}
+
 static ssize_t go_on(struct co__site *site, struct transfer *t)
 {
     struct co__patience patience = CO__PATIENCE;
@@ -137,12 +197,13 @@ static ssize_t go_on(struct co__site *site, struct transfer *t)
         }
         if (n < 0)
             return done ? done : n;
+        if (n > 0 && (size_t)n < left && peek_again(site, t, &patience))
+            continue;
         done += n;
-        left -= (size_t)n;
-        /* A datagram is all or nothing; so is what has ended. */
-        if (left == 0 || n == 0 || !wants_all(t) ||
-            (!patience.known && co__op_nonblocking(t->fd)))
+        /* With MSG_TRUNC it may be more than there was room for. */
+        if (n == 0 || (size_t)n >= left || !goes_on(t, &patience))
             return done;
+        left -= (size_t)n;
         patience.rounds = 0;
         advance(&t->message, (size_t)n);
     }
@@ -378,7 +439,7 @@ int co__hook_recvmmsg(int fd, struct mmsghdr *list, unsigned count, int flags,
     co_time end;
     unsigned i;
 
-    if (!site || flags & AT_ONCE || count == 0)
+    if (!site || flags & AT_ONCE || !list || count == 0)
         return CO__REAL(recvmmsg)(fd, list, count, flags, limit);
     end = limit ? co__after(co__span_of(limit)) : CO_NEVER;
     for (i = 0; i < count; i++) {
@@ -405,7 +466,7 @@ int co__hook_sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, sendmmsg);
     unsigned i;
 
-    if (!site || flags & AT_ONCE || count == 0)
+    if (!site || flags & AT_ONCE || !list || count == 0)
         return CO__REAL(sendmmsg)(fd, list, count, flags);
     for (i = 0; i < count; i++) {
         ssize_t n = co__hook_sendmsg(fd, &list[i].msg_hdr, flags);

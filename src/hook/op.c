@@ -27,17 +27,24 @@ static co_time limit_of(int fd, int direction)
     return co__after(limit.tv_sec * CO_SEC + limit.tv_usec * CO_US);
 }
 
+int co__op_patient(int fd, int direction, struct co__patience *patience)
+{
+    if (patience->known)
+        return 1;
+    if (co__op_nonblocking(fd))
+        return 0;
+    patience->known = 1;
+    patience->until = limit_of(fd, direction);
+    return 1;
+}
+
 int co__op_wait(struct co__site *site, int fd, int direction,
                 struct co__patience *patience)
 {
     int r;
 
-    if (!patience->known) {
-        patience->known = 1;
-        if (co__op_nonblocking(fd))
-            return 0;
-        patience->until = limit_of(fd, direction);
-    }
+    if (!co__op_patient(fd, direction, patience))
+        return 0;
     r = co__hook_wait_fd(site, fd, direction, patience->until);
     return r > 0 ? 1 : r;
 }

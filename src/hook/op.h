@@ -10,7 +10,7 @@
 struct co__patience {
     co_time until; /* by SO_RCVTIMEO, SO_SNDTIMEO */
     co_time pause; /* the last one, see co__hook_pause */
-    int known;     /* it has been asked */
+    int known;     /* it has been asked, and blocks */
     int rounds;
 };
 #define CO__PATIENCE                                                           \
@@ -20,6 +20,9 @@ struct co__patience {
 
 /* Whether the program has made it non-blocking. */
 int co__op_nonblocking(int fd);
+
+/* Ask for its limits, if that was not done: 0 if it is non-blocking. */
+int co__op_patient(int fd, int direction, struct co__patience *patience);
 
 /* Wait in one direction: 1, or 0 if the call is to fail with EAGAIN (it is
  * non-blocking, or its own time is up), or a negative errno. */
