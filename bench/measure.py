@@ -165,21 +165,25 @@ def echo(row, programs, commands, rounds, quick, note):
     return samples
 
 
-def udp_or_churn(row, programs, commands, rounds, quick, note):
-    """All servers side by side, with 64 sockets or connections under way."""
+def in_turn(row, programs, commands, rounds, quick, note):
+    """All servers side by side, and the load of that kind. A proxy is told
+    where to dial, too: there the load listens."""
     note(" ".join(commands))
     seconds = PHASE_SECONDS_QUICK if quick else PHASE_SECONDS
     samples = [{} for _ in range(rounds)]
-    load = str(programs / f"{row.kind}_load")
+    load = [str(programs / f"{row.kind}_load"), "-r", str(rounds), "-t",
+            str(seconds)]
+    target = [str(_free_port())] if row.kind == "proxy" else []
+    if target:
+        load += ["-p", *target]
     with ExitStack() as stack:
         folder = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="coppice-bench-"))
-        servers = [stack.enter_context(_server(name, command,
+        servers = [stack.enter_context(_server(name, command, *target,
                                                udp=row.kind == "udp",
                                                folder=folder))
                    for name, command in commands.items()]
-        for line in _run([load, "-r", str(rounds), "-t", str(seconds),
-                          *servers], 0):
+        for line in _run([*load, *servers], 0):
             _, number, name, value = line.split()
             samples[int(number)][name] = float(value)
     return samples

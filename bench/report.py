@@ -12,7 +12,7 @@ _OURS = ("coppice", URING, "coppice_64k", "limit", "raw_epoll", "raw_uring")
 # no stack is compared only in time.
 _MEMORY_KINDS = ("memory", "idle")
 # Their noise is known, since all systems have a value in each round.
-_NETWORK_KINDS = ("echo", "tls", "udp", "churn")
+_NETWORK_KINDS = ("echo", "tls", "udp", "churn", "line", "proxy")
 
 
 def spread(values):

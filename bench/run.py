@@ -96,8 +96,8 @@ def measure_row(row, systems, commands, options, progress):
     caps = {s.name: s.rounds_max or count for s in systems}
     progress.where = row.name
     servers = {"echo": measure.echo, "tls": measure.tls,
-               "udp": measure.udp_or_churn,
-               "churn": measure.udp_or_churn}.get(row.kind)
+               "udp": measure.in_turn, "churn": measure.in_turn,
+               "line": measure.in_turn, "proxy": measure.in_turn}.get(row.kind)
     if servers:
         try:
             return servers(row, options.programs, commands, count,

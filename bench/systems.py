@@ -17,7 +17,7 @@ class Row:
     name: str
     unit: str
     kind: str  # time, threads (on all CPUs), memory, echo, idle,
-    # tls, udp or churn
+    # tls, udp, churn, line or proxy
     rounds: int
     quick_rounds: int  # 0: not in a quick run, unless the row is named
     target_ratio: float = 0.0  # what Coppice aims at; 0: no aim
@@ -71,6 +71,9 @@ ROWS = [
         against="raw_epoll"),
     Row("accept_churn", "ns CPU", "churn", 15, 5, target_ratio=1.1,
         against="raw_epoll"),
+    Row("stream_line", "ns CPU", "line", 15, 5, target_ratio=1.1,
+        against="raw_epoll"),
+    Row("proxy_throughput", "ns CPU a KiB", "proxy", 9, 5, target_ratio=1.1),
     Row("tls_handshake", "ns CPU", "tls", 15, 5, target_ratio=1.1,
         against="nginx"),
     Row("tls_throughput", "ns CPU", "tls", 15, 5, target_ratio=1.1,
@@ -96,11 +99,13 @@ NET = ECHO + ["idle_9000"]
 TLS = ["tls_handshake", "tls_throughput"]
 UDP = ["udp_echo"]
 CHURN = ["accept_churn"]
+LINE = ["stream_line"]
+PROXY = ["proxy_throughput"]
 # A row where what the reactor costs could show, of each kind that there is:
 # tasks that never wait (it is polled all the same), timers, other threads.
 REACTOR = ["yield_2", "yield_1000", "spawn_join", "timers_100k",
            "chan_pingpong", *THREADS, *OFFLOAD, *FILES, *NET, *TLS, *UDP,
-           *CHURN]
+           *CHURN, *LINE, *PROXY]
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,8 @@ class System:
     tls: list = field(default_factory=list)
     udp: list = field(default_factory=list)
     churn: list = field(default_factory=list)
+    line: list = field(default_factory=list)
+    proxy: list = field(default_factory=list)
     stackful: bool = True  # only these count in the memory rows
     rounds_max: int = 0  # for those so slow that fewer rounds tell enough
     backend: str = ""  # the loop's reactor, unless it is the default
@@ -140,7 +147,7 @@ class System:
 
     def command(self, row, programs):
         """The command for a row, or None if it was not built."""
-        if row.kind in ("tls", "udp", "churn"):
+        if row.kind in ("tls", "udp", "churn", "line", "proxy"):
             command = getattr(self, row.kind)
         elif row.kind in ("echo", "idle"):
             command = self.server
@@ -150,10 +157,10 @@ class System:
         if command[0] == "python":
             return [sys.executable, str(HERE / "peers/python" / command[1]),
                     *command[2:]]
-        if command[0] == "nginx":
+        if command[0] in ("nginx", "socat"):
             path = os.environ.get("PATH", "") + ":/usr/sbin"
-            return [str(HERE / "peers/nginx" / command[1])] \
-                if shutil.which("nginx", path=path) else None
+            return [str(HERE / "peers" / command[0] / command[1])] \
+                if shutil.which(command[0], path=path) else None
         if not program.exists():
             return None
         return [*on_backend(self.backend), str(program), *command[1:]]
@@ -185,19 +192,21 @@ def one(*command):
 SYSTEMS = [
     System("coppice", [row.name for row in ROWS], by_question("coppice"),
            ["coppice_echo"], ["coppice_tls_server"], ["coppice_udp"],
-           ["coppice_churn"]),
+           ["coppice_churn"], ["coppice_line"], ["coppice_proxy"]),
     System(URING, REACTOR, by_question("coppice"), ["coppice_echo"],
            ["coppice_tls_server"], ["coppice_udp"], ["coppice_churn"],
-           backend="io_uring", kernel="io_uring"),
+           ["coppice_line"], ["coppice_proxy"], backend="io_uring", kernel="io_uring"),
     # On stacks as large as those of State Threads: 64 KiB. Ours are 256 KiB
     # unless asked for less, and what grows with that is the page tables.
     System("coppice_64k", MEMORY, by_question("coppice", "--stack=64")),
     System("limit", [row.name for row in ROWS
                      if row.name not in
-                     THREADS + OFFLOAD + TLS + UDP + CHURN],
-           by_question("limit"), ["limit_echo"]),
-    System("raw_epoll", [*NET, *UDP, *CHURN], server=["raw_epoll_echo"],
-           udp=["raw_epoll_udp"], churn=["raw_epoll_churn"], stackful=False),
+                     THREADS + OFFLOAD + TLS + UDP + CHURN + LINE],
+           by_question("limit"), ["limit_echo"], proxy=["limit_proxy"]),
+    System("raw_epoll", [*NET, *UDP, *CHURN, *LINE],
+           server=["raw_epoll_echo"], udp=["raw_epoll_udp"],
+           churn=["raw_epoll_churn"], line=["raw_epoll_line"],
+           stackful=False),
     System("raw_uring", NET, server=["raw_uring_echo"], stackful=False,
            kernel="io_uring"),
     System("boost_context", ["switch", *SPAWN, *MEMORY],
@@ -212,9 +221,11 @@ SYSTEMS = [
            micro_or_sync("state_threads"), ["state_threads_echo"]),
     System("go", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *SYNC,
                   *FUTURES, *GROUPS, *SELECT, *QUEUES, *THREADS, *OFFLOAD,
-                  *FILES, *PROCESSES, *NET, *TLS, *UDP, *CHURN],
+                  *FILES, *PROCESSES, *NET, *TLS, *UDP, *CHURN,
+                  *LINE, *PROXY],
            one("go_bench"), ["go_bench", "echo"], ["go_bench", "tls"],
-           ["go_bench", "udp"], ["go_bench", "churn"]),
+           ["go_bench", "udp"], ["go_bench", "churn"], ["go_bench", "line"],
+           ["go_bench", "proxy"]),
     System("tokio", [*YIELD, *SPAWN, *MEMORY, *TIMERS, "timeout_scope", *SYNC,
                      *FUTURES, *GROUPS, *SELECT, *QUEUES, *THREADS, *OFFLOAD,
                      *FILES, *NET],
@@ -224,6 +235,7 @@ SYSTEMS = [
            stackful=False),
     System("nginx", [*TLS, *CHURN], tls=["nginx", "tls"],
            churn=["nginx", "churn"], stackful=False),
+    System("socat", PROXY, proxy=["socat", "proxy"], stackful=False),
     System("libevent", [*TIMERS, *NET], one("libevent_timers"),
            ["libevent_echo"], stackful=False),
     # A million of theirs would take minutes and prove nothing.
@@ -234,9 +246,11 @@ SYSTEMS = [
            ["python", "gevent_bench.py", "echo"], rounds_max=2),
     System("asyncio", [*YIELD, *SPAWN, "memory_parked_100k", "timers_100k",
                        "timeout_scope", *SYNC, *FUTURES, *GROUPS, *SELECT,
-                       *QUEUES, *OFFLOAD, *PROCESSES, *NET, *UDP],
+                       *QUEUES, *OFFLOAD, *PROCESSES, *NET, *UDP,
+                       *LINE],
            one("python", "asyncio_bench.py"),
            ["python", "asyncio_bench.py", "echo"],
-           udp=["python", "asyncio_bench.py", "udp"], stackful=False,
+           udp=["python", "asyncio_bench.py", "udp"],
+           line=["python", "asyncio_bench.py", "line"], stackful=False,
            rounds_max=2),
 ]

@@ -2,7 +2,8 @@
 
 // Go, with one processor as the others have. "go_bench ROW [DIVISOR]" measures
 // a row; "go_bench echo PORT" serves, "go_bench tls PORT FOLDER" over TLS, and
-// "go_bench udp PORT" and "go_bench churn PORT" the rows of these names.
+// "go_bench udp PORT", "go_bench churn PORT", "go_bench line PORT" and
+// "go_bench proxy PORT TARGET" the rows of these names.
 package main
 
 import (
@@ -204,6 +205,12 @@ func main() {
 	}
 	if row == "churn" {
 		churnServer(os.Args[2])
+	}
+	if row == "line" {
+		lineServer(os.Args[2])
+	}
+	if row == "proxy" {
+		proxyServer(os.Args[2], os.Args[3])
 	}
 	if row == "echo" {
 		echo(os.Args[2])

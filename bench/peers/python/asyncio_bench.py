@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """asyncio: "asyncio_bench.py ROW [DIVISOR]" or "asyncio_bench.py echo PORT",
-or "asyncio_bench.py udp PORT"."""
+or "asyncio_bench.py udp PORT", or "... line PORT"."""
 
 import asyncio
 import sys
@@ -118,12 +118,28 @@ async def udp(port):
     await loop.create_future()
 
 
+async def talk(reader, writer):
+    try:
+        while line := await reader.readline():
+            writer.write(line)
+    except ConnectionError:
+        pass
+    writer.close()
+
+
+async def line(port):
+    server = await asyncio.start_server(talk, "127.0.0.1", port, backlog=4096)
+    await server.serve_forever()
+
+
 async def main(row):
     if row == "echo":
         allow_descriptors()
         await echo(int(sys.argv[2]))
     elif row == "udp":
         await udp(int(sys.argv[2]))
+    elif row == "line":
+        await line(int(sys.argv[2]))
     elif row.startswith("yield"):
         report(await yields(row_number(row)))
     elif row.startswith("memory"):
