@@ -31,10 +31,8 @@ int co__transport_watch_reader(struct co_transport *t)
     co_timeout_in(&t->reading, CO_NEVER) {
         r = co_wait_fd(fd, CO_READABLE);
     }
-    if (r < 0 || t->closing)
-        return r < 0 ? r : 1;
-    if (t->writer)
-        return -EPIPE;
-    t->closing = 1; /* nothing is lost thereby */
+    if (r < 0)
+        return r;
+    t->closing = 1; /* what is still to be written fails by itself */
     return 1;
 }
