@@ -49,6 +49,9 @@ if(COPPICE_BUILD_SHARED)
     "${PROJECT_SOURCE_DIR}/src/coppice-hook.map")
   # What dlsym and the dynamic linker were told stays true.
   target_link_options(coppice_hook PRIVATE LINKER:-z,nodelete)
+  set(COPPICE_RUN_LIBDIR ".")
+  configure_file("${PROJECT_SOURCE_DIR}/cmake/coppice-run.in"
+    "${PROJECT_BINARY_DIR}/coppice-run" @ONLY)
 else()
   add_library(coppice_hook INTERFACE)
   add_library(coppice::hook ALIAS coppice_hook)

@@ -30,6 +30,14 @@ if(COPPICE_HAVE_TLS)
   install(EXPORT coppice-tls-targets NAMESPACE coppice::
     FILE coppiceTlsTargets.cmake DESTINATION "${_package_dir}")
 endif()
+if(COPPICE_HAVE_HOOK)
+  install(TARGETS coppice_hook coppice_hook_static EXPORT coppice-hook-targets
+    LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+    RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  install(EXPORT coppice-hook-targets NAMESPACE coppice::
+    FILE coppiceHookTargets.cmake DESTINATION "${_package_dir}")
+endif()
 configure_package_config_file(
   "${PROJECT_SOURCE_DIR}/cmake/coppiceConfig.cmake.in"
   "${PROJECT_BINARY_DIR}/coppiceConfig.cmake"
@@ -64,6 +72,21 @@ if(COPPICE_HAVE_TLS)
     "${PROJECT_BINARY_DIR}/coppice-tls.pc" @ONLY)
   install(FILES "${PROJECT_BINARY_DIR}/coppice-tls.pc"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+endif()
+
+if(COPPICE_HAVE_HOOK)
+  configure_file("${PROJECT_SOURCE_DIR}/cmake/coppice-hook.pc.in"
+    "${PROJECT_BINARY_DIR}/coppice-hook.pc" @ONLY)
+  install(FILES "${PROJECT_BINARY_DIR}/coppice-hook.pc"
+    DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+  if(COPPICE_BUILD_SHARED)
+    file(RELATIVE_PATH COPPICE_RUN_LIBDIR "${CMAKE_INSTALL_FULL_BINDIR}"
+      "${CMAKE_INSTALL_FULL_LIBDIR}")
+    configure_file("${PROJECT_SOURCE_DIR}/cmake/coppice-run.in"
+      "${PROJECT_BINARY_DIR}/install/coppice-run" @ONLY)
+    install(PROGRAMS "${PROJECT_BINARY_DIR}/install/coppice-run"
+      DESTINATION "${CMAKE_INSTALL_BINDIR}")
+  endif()
 endif()
 
 foreach(_section 3 7)

@@ -49,8 +49,8 @@ CO_API unsigned co_hook_enabled(void);
 CO_API const char *co_hook_problem(void);
 
 /*
- * Leave the calls of a block as they are: they block the thread. Blocks nest.
- * In a task that is to have none at all, the block is its function's body.
+ * Leave the calls of a block as they are: they block the thread. Blocks nest. A
+ * task that is to have none is spawned with CO_SPAWN_NO_HOOKS (task.h).
  *
  *     co_hook_pause
  *         n = read(fd, buffer, len);

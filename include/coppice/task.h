@@ -27,12 +27,16 @@ typedef struct co_spawn_options {
     size_t stack_size; /* bytes, rounded up; 0: the loop's stack_size */
     int detached;      /* as if co_detach followed */
     struct co_group *group; /* its child, see group.h; or NULL */
-    int eager; /* it runs at once, until it first waits or has ended */
+    int eager;    /* it runs at once, until it first waits or has ended */
+    int no_hooks; /* its blocking calls block the thread, see hook.h */
 } co_spawn_options;
 
 /* Options that say eager, and nothing else. */
 #define CO_SPAWN_EAGER co__spawn_eager()
 CO_API const co_spawn_options *co__spawn_eager(void);
+/* The same of no_hooks. */
+#define CO_SPAWN_NO_HOOKS co__spawn_no_hooks()
+CO_API const co_spawn_options *co__spawn_no_hooks(void);
 
 /*
  * Start fn(arg) as a task of the running loop. It runs when its turn comes, not

@@ -139,6 +139,7 @@ static struct co_task *spawn_as(struct co_loop *loop, const char *site,
         task->flags |= CO__FLAG_DETACHED;
     if (options->group)
         co__group_adopt(options->group, task);
+    task->paused = options->no_hooks != 0;
     if (options->eager)
         co__run_first(loop, task);
     else
@@ -204,6 +205,14 @@ const co_spawn_options *co__spawn_eager(void)
     static const co_spawn_options eager = {.size = sizeof(eager), .eager = 1};
 
     return &eager;
+}
+
+const co_spawn_options *co__spawn_no_hooks(void)
+{
+    static const co_spawn_options no_hooks = {.size = sizeof(no_hooks),
+                                              .no_hooks = 1};
+
+    return &no_hooks;
 }
 
 int co_loop_set_task_factory(co_loop *loop, co_task_factory factory, void *data)

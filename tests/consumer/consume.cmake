@@ -47,6 +47,7 @@ function(build_with_cmake project)
     -B "${SCRATCH}/build" "-DCMAKE_C_COMPILER=${C_COMPILER}"
     -G "${GENERATOR}" "-DCONSUMER_STRICT=${STRICT}"
     "-DCONSUMER_SHARED=${SHARED}" "-DCONSUMER_TLS=${TLS}"
+    "-DCONSUMER_HOOK=${HOOK}"
     "-DCONSUMER_LANGUAGES=${LANGUAGES}"
     "-DCMAKE_CXX_COMPILER=${CXX_COMPILER}"
     "-DCMAKE_TOOLCHAIN_FILE=${TOOLCHAIN}" ${ARGN}
@@ -96,15 +97,15 @@ function(build_with_pkg_config)
 endfunction()
 
 # The shared library alone: an archive's order on the command line is no news.
-function(build_tls_with_pkg_config)
+function(build_other_with_pkg_config other)
   set(ENV{PKG_CONFIG_PATH} "${PREFIX}/${LIBDIR}/pkgconfig")
-  execute_process(COMMAND "${PKG_CONFIG}" --cflags --libs coppice-tls
+  execute_process(COMMAND "${PKG_CONFIG}" --cflags --libs coppice-${other}
     OUTPUT_VARIABLE flags OUTPUT_STRIP_TRAILING_WHITESPACE
     COMMAND_ERROR_IS_FATAL ANY)
   separate_arguments(flags UNIX_COMMAND "${flags}")
-  run("${C_COMPILER}" -std=c11 ${STRICT} "${HERE}/program_tls.c"
-    -o "${SCRATCH}/c11-tls" ${flags} "-Wl,-rpath,${PREFIX}/${LIBDIR}")
-  run_program("${SCRATCH}/c11-tls")
+  run("${C_COMPILER}" -std=c11 ${STRICT} "${HERE}/program_${other}.c"
+    -o "${SCRATCH}/c11-${other}" ${flags} "-Wl,-rpath,${PREFIX}/${LIBDIR}")
+  run_program("${SCRATCH}/c11-${other}")
 endfunction()
 
 if(WAY STREQUAL "find_package")
@@ -116,7 +117,11 @@ elseif(WAY STREQUAL "pkg_config")
   install_coppice()
   build_with_pkg_config()
   if(TLS AND SHARED)
-    build_tls_with_pkg_config()
+    build_other_with_pkg_config(tls)
+  endif()
+  if(HOOK AND SHARED)
+    build_other_with_pkg_config(hook)
+    run_program("${PREFIX}/bin/coppice-run" "${SCRATCH}/c11-shared")
   endif()
 else()
   message(FATAL_ERROR "no way is called '${WAY}'")
