@@ -22,20 +22,36 @@ static int try_connect(int fd, const struct sockaddr *addr, socklen_t addr_len)
     return r;
 }
 
-/* It is under way: how it went. */
-static int finish(struct co__site *site, int fd, struct co__patience *patience)
+/* It is under way. Only a further call learns how it went and leaves the socket
+ * as one that blocks would: connected, or ready for another try. */
+static int finish(struct co__site *site, int fd, const struct sockaddr *addr,
+                  socklen_t addr_len, struct co__patience *patience)
 {
-    socklen_t len = sizeof(int);
-    int error = 0;
-    int r = co__op_wait(site, fd, CO_WRITABLE, patience);
+    int r;
 
-    if (r == 0) /* SO_SNDTIMEO */
-        return co__hook_fail(EINPROGRESS);
-    if (r < 0)
-        return co__hook_fail(r);
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-        return -1;
-    return error ? co__hook_fail(error) : 0;
+    for (;;) {
+        r = co__op_wait(site, fd, CO_WRITABLE, patience);
+        if (r == 0) /* SO_SNDTIMEO */
+            return co__hook_fail(EINPROGRESS);
+        if (r < 0)
+            return co__hook_fail(r);
+        r = try_connect(fd, addr, addr_len);
+        if (r == 0 || errno == EISCONN)
+            return 0;
+        if (errno != EALREADY && errno != EINPROGRESS)
+            return r;
+    }
+}
+
+/* A unix socket whose listener's queue is full says EAGAIN, and no event tells
+ * when there is room. Returns 0, or a negative errno. */
+static int wait_room(struct co__site *site, int fd,
+                     struct co__patience *patience)
+{
+    if (!co__op_patient(fd, CO_WRITABLE, patience) ||
+        co_now() >= patience->until)
+        return -EAGAIN;
+    return co__hook_pause(site, &patience->pause, patience->until);
 }
 
 CO__HOOK_ALIAS(__connect, connect);
@@ -48,17 +64,15 @@ int co__hook_connect(int fd, const struct sockaddr *addr, socklen_t addr_len)
     if (!site || co__op_nonblocking(fd))
         return CO__REAL(connect)(fd, addr, addr_len);
     r = co__guest_enter();
-    /* A unix socket whose listener's queue is full says EAGAIN, and no event
-     * tells when there is room. */
     while (r >= 0) {
         r = try_connect(fd, addr, addr_len);
         if (r == 0)
             return 0;
         if (errno == EINPROGRESS)
-            return finish(site, fd, &patience);
+            return finish(site, fd, addr, addr_len, &patience);
         if (errno != EAGAIN)
             return r;
-        r = co__hook_pause(site, &patience.pause, CO_NEVER);
+        r = wait_room(site, fd, &patience);
     }
     return co__hook_fail(r);
 }

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,38 @@ struct transfer {
 
 /* ---- one try ------------------------------------------------------------- */
 
+/* What must be asked by poll(2) has room for so much if it has any; but not a
+ * terminal, of which nobody knows. */
+#define ROOM PIPE_BUF
+
+struct blocking {
+    const struct transfer *t;
+    ssize_t result;
+};
+
+static void run_blocking(void *arg)
+{
+    struct blocking *b = arg;
+
+    b->result = CO__REAL(writev)(b->t->fd, b->t->message.msg_iov,
+                                 (int)b->t->message.msg_iovlen);
+}
+
+static ssize_t write_ready(struct co__site *site, const struct transfer *t)
+{
+    const struct iovec *first = t->message.msg_iov;
+    struct blocking b = {t, -1};
+    int r;
+
+    while (first->iov_len == 0)
+        first++;
+    if (!isatty(t->fd))
+        return CO__REAL(write)(t->fd, first->iov_base,
+                               first->iov_len < ROOM ? first->iov_len : ROOM);
+    r = co__hook_offload(site, run_blocking, &b);
+    return r < 0 ? co__hook_fail(r) : b.result;
+}
+
 static ssize_t blocking(const struct transfer *t)
 {
     int count = (int)t->message.msg_iovlen;
@@ -55,7 +88,7 @@ static int is_file(int fd)
            (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode));
 }
 
-static ssize_t try_plain(const struct transfer *t)
+static ssize_t try_plain(struct co__site *site, const struct transfer *t)
 {
     int count = (int)t->message.msg_iovlen;
     struct pollfd p = {t->fd, t->writes ? POLLOUT : POLLIN, 0};
@@ -71,22 +104,22 @@ static ssize_t try_plain(const struct transfer *t)
         return n;
     if (CO__REAL(poll)(&p, 1, 0) == 0)
         return co__hook_fail(EAGAIN);
-    return blocking(t);
+    return t->writes && !is_file(t->fd) ? write_ready(site, t) : blocking(t);
 }
 
-static ssize_t try_once(struct transfer *t)
+static ssize_t try_once(struct co__site *site, struct transfer *t)
 {
     ssize_t n;
 
     if (t->other)
-        return try_plain(t);
+        return try_plain(site, t);
     n = t->writes
             ? CO__REAL(sendmsg)(t->fd, &t->message, t->flags | MSG_DONTWAIT)
             : CO__REAL(recvmsg)(t->fd, &t->message, t->flags | MSG_DONTWAIT);
     if (n >= 0 || errno != ENOTSOCK || !t->plain)
         return n;
     t->other = 1;
-    return try_plain(t);
+    return try_plain(site, t);
 }
 
 /* ---- until it is done ---------------------------------------------------- */
@@ -187,7 +220,7 @@ static ssize_t go_on(struct co__site *site, struct transfer *t)
     ssize_t n, done = 0;
 
     for (;;) {
-        n = try_once(t);
+        n = try_once(site, t);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN) {
