@@ -214,8 +214,8 @@ static ssize_t read_now(struct co__tls_conn *conn, void *buffer, size_t len)
 
 /* As above; and answer what had to be, or leave it to who is sending. But a
  * peer that asks for more and more answers, and reads none, has to wait for
- * them. What a writer has encrypted does not count: two that only write at first
- * would wait for each other. If sending fails, who writes is told. */
+ * them. What a writer has encrypted does not count: two that only write at
+ * first would wait for each other. If sending fails, who writes is told. */
 static ssize_t try_read(void *arg, void *buffer, size_t len)
 {
     struct co__tls_conn *conn = arg;
