@@ -13,7 +13,7 @@
 #include <pthread.h>
 
 #define LANE_COUNT  2
-#define DNS_THREADS 16
+#define DNS_THREADS 32
 
 /* ---- the process's pool -------------------------------------------------- */
 
