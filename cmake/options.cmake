@@ -17,6 +17,8 @@ option(COPPICE_DEBUG "Extra checks: asserted invariants, quarantined handles"
   OFF)
 option(COPPICE_COVERAGE "Instrument for gcov" OFF)
 option(COPPICE_MEMCHECK "Run every test under valgrind's memcheck" OFF)
+option(COPPICE_TEST_LIBRARIES
+  "Run client libraries against servers that are installed" OFF)
 option(COPPICE_LINT "Register clang-tidy as a test" OFF)
 
 set(COPPICE_SANITIZE "" CACHE STRING

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# run.sh LIBRARY PROGRAMS DATA
+#
+# A hundred tasks on one thread make a call each that the server answers after
+# 100 ms. All answers are right, and all are there in less than a quarter of
+# the ten seconds that one after another cannot be faster than: far from both,
+# so that a busy machine does not matter. LIBRARY one_of_each: all of them at
+# once.
+
+set -euo pipefail
+
+library=$1
+programs=$2
+root=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=scripts/lib/servers.sh
+. "$root/scripts/lib/servers.sh"
+
+die() {
+    echo "$*" >&2
+    exit 1
+}
+
+trap 'exit 143' TERM
+trap 'exit 130' INT
+servers_begin "$3" "$programs"
+trap servers_stop EXIT
+
+# 77 from here: nothing is wrong, but something is not there.
+start() { # library
+    local status=0
+    program=$programs/${program_of[$1]}
+    [ -x "$program" ] || {
+        echo "$1 is not installed"
+        return 77
+    }
+    servers_start "$1" || status=$?
+    case $status in
+    0) return 0 ;;
+    1)
+        echo "$1: there is no $servers_missing here"
+        return 77
+        ;;
+    *) die "no server for $1" ;;
+    esac
+}
+
+check() { # server
+    local line ms
+    # shellcheck disable=SC2086
+    line=$(servers_with_names ${RUN:-} "$program" "$1" 100) ||
+        die "$library failed: $line"
+    echo "$line"
+    [[ $line =~ ^$library\ 100/100\ ([0-9]+)\ ms, ]] || die "not all are right"
+    ms=${BASH_REMATCH[1]}
+    [ "$ms" -ge 95 ] || die "the server has not taken its time"
+    [ "$ms" -lt 2500 ] || die "no faster than one after another"
+}
+
+if [ "$library" != one_of_each ]; then
+    start "$library"
+    check "${server_of[$library]}"
+    [ -z "${tls_server_of[$library]:-}" ] || check "${tls_server_of[$library]}"
+    exit 0
+fi
+
+arguments=()
+for each in "${servers_libraries[@]}"; do
+    start "$each" || continue
+    arguments+=("$each=${tls_server_of[$each]:-${server_of[$each]}}")
+done
+[ ${#arguments[@]} -gt 0 ] || exit 77
+# shellcheck disable=SC2086
+servers_with_names ${RUN:-} "$programs/one_of_each" 2 "${TASKS:-50}" \
+    "${arguments[@]}"
