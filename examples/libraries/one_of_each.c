@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * one_of_each.c - several client libraries at once on one thread:
- * `one_of_each SECONDS TASKS LIBRARY=SERVER...`, with SERVER as in the library's
- * example *_many. So many tasks a library open a connection each; when all are
- * open they ask, for so many seconds.
+ * `one_of_each SECONDS TASKS LIBRARY=SERVER...`, with SERVER as in the example
+ * *_many of the library. So many tasks a library open a connection each; when all
+ * are open they ask, for so many seconds.
  */
 #include "library.h"
 
