@@ -2,8 +2,8 @@
 /*
  * one_of_each.c - several client libraries at once on one thread:
  * `one_of_each SECONDS TASKS LIBRARY=SERVER...`, with SERVER as in the example
- * *_many of the library. So many tasks a library open a connection each; when all
- * are open they ask, for so many seconds.
+ * *_many of the library. So many tasks a library open a connection each; when
+ * all are open they ask, for so many seconds.
  */
 #include "library.h"
 
