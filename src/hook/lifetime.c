@@ -4,6 +4,7 @@
 #include "hook/hook.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/close_range.h>
 
 /* Not only in tasks: a thread's close may meet a task's wait of its loop. */
@@ -22,20 +23,26 @@ int co__hook_close(int fd)
     return CO__REAL(close)(fd);
 }
 
+/* One that fails leaves what there was. */
+static void replacing(int from, int to, int flags)
+{
+    if (is_on() && from != to && !(flags & ~O_CLOEXEC) &&
+        fcntl(from, F_GETFD) >= 0)
+        co__guest_closing(to);
+}
+
 CO__HOOK_ALIAS(__dup2, dup2);
 int co__hook_dup2(int from, int to)
 {
     (void)CO__HOOKED(CO_HOOK_IO, dup2);
-    if (is_on() && from != to)
-        co__guest_closing(to);
+    replacing(from, to, 0);
     return CO__REAL(dup2)(from, to);
 }
 
 int co__hook_dup3(int from, int to, int flags)
 {
     (void)CO__HOOKED(CO_HOOK_IO, dup3);
-    if (is_on() && from != to)
-        co__guest_closing(to);
+    replacing(from, to, flags);
     return CO__REAL(dup3)(from, to, flags);
 }
 

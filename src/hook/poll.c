@@ -134,6 +134,11 @@ static int poll_until(struct co__site *site, struct pollfd *fds, nfds_t count,
             r = co__hook_pause(site, &pause, until);
         if (r >= 0)
             r = wait_any(site, fds, count, until, &pause);
+        if (r == -EBADF) { /* closed meanwhile: POLLNVAL */
+            n = ask(fds, count, mask);
+            if (n != 0)
+                return n;
+        }
         if (r < 0)
             return co__hook_fail(r);
     }
