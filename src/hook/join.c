@@ -98,7 +98,7 @@ int co__hook_pthread_join(pthread_t thread, void **result)
     struct co__site *site = CO__HOOKED(CO_HOOK_SYNC, pthread_join);
     int r = 0;
 
-    if (!site)
+    if (!site || pthread_equal(thread, pthread_self())) /* EDEADLK */
         return CO__REAL(pthread_join)(thread, result);
     co_shield
         r = join_until(site, thread, result, CO_NEVER);

@@ -106,13 +106,36 @@ static int lock_mutex(struct co__site *site, pthread_mutex_t *mutex,
     return r;
 }
 
+/* Not ours to make wait: outside tasks, or paused in one, which counts. */
+static int lock_for_real(pthread_mutex_t *mutex,
+                         int (*real)(pthread_mutex_t *mutex))
+{
+    int r = real(mutex);
+
+    if (r == 0 && co__owner_is_self(mutex))
+        co__owner_locked(mutex);
+    return r;
+}
+
+/* A wrong time is an error for who has to wait. */
+static int lock_until(struct co__site *site, pthread_mutex_t *mutex,
+                      clockid_t clock, const struct timespec *until)
+{
+    int r;
+
+    if (CO__NS_VALID(until))
+        return lock_mutex(site, mutex, co__moment_of(clock, until));
+    r = try_mutex(mutex);
+    return is_busy(r) ? EINVAL : r;
+}
+
 CO__HOOK_ALIAS(__pthread_mutex_lock, pthread_mutex_lock);
 int co__hook_pthread_mutex_lock(pthread_mutex_t *mutex)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_SYNC, pthread_mutex_lock);
 
     if (!site)
-        return CO__REAL(pthread_mutex_lock)(mutex);
+        return lock_for_real(mutex, &CO__REAL(pthread_mutex_lock));
     return lock_mutex(site, mutex, CO_NEVER);
 }
 
@@ -122,7 +145,7 @@ int co__hook_pthread_mutex_trylock(pthread_mutex_t *mutex)
     struct co__site *site = CO__HOOKED(CO_HOOK_SYNC, pthread_mutex_trylock);
 
     if (!site)
-        return CO__REAL(pthread_mutex_trylock)(mutex);
+        return lock_for_real(mutex, &CO__REAL(pthread_mutex_trylock));
     return try_mutex(mutex);
 }
 
@@ -131,9 +154,9 @@ int co__hook_pthread_mutex_timedlock(pthread_mutex_t *mutex,
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_SYNC, pthread_mutex_timedlock);
 
-    if (!site || !CO__NS_VALID(until))
+    if (!site)
         return CO__REAL(pthread_mutex_timedlock)(mutex, until);
-    return lock_mutex(site, mutex, co__moment_of(CLOCK_REALTIME, until));
+    return lock_until(site, mutex, CLOCK_REALTIME, until);
 }
 
 int co__hook_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
@@ -141,9 +164,9 @@ int co__hook_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_SYNC, pthread_mutex_clocklock);
 
-    if (!site || !CO__NS_VALID(until))
+    if (!site)
         return CO__REAL(pthread_mutex_clocklock)(mutex, clock, until);
-    return lock_mutex(site, mutex, co__moment_of(clock, until));
+    return lock_until(site, mutex, clock, until);
 }
 
 static int unlock_mutex(pthread_mutex_t *mutex)
