@@ -8,7 +8,7 @@
  *         r = co_dial("tcp://example.org:80", NULL, &stream);
  *
  * "tls://" is there when a program has called co_tls_register, of
- * <coppice/tls.h>.
+ * <coppice/tls_dial.h>.
  */
 #ifndef COPPICE_DIAL_H
 #define COPPICE_DIAL_H
@@ -63,22 +63,22 @@ typedef struct co_dial_options {
 } co_dial_options;
 
 /*
- * Connect to "tcp://host:port", "unix:/path" or "unix:@name", or by another
- * scheme that is registered ("tls://host:port", see <coppice/tls.h>) or in the
- * options. The host is a
- * name, an IPv4 address, or an IPv6 one in brackets; the port may be a name.
- * There is nothing behind the port. Of several addresses the next is begun when
- * one has failed or has not answered in time, and the first that is connected
- * wins: RFC 8305, the families taking turns, in the order of RFC 6724.
+ * Connect to "tcp://host:port", "unix:/path" or "unix:@name", or by a scheme
+ * that was registered ("tls://host:port", see <coppice/tls_dial.h>) or is in
+ * the options. The host is a name, an IPv4 address, or an IPv6 one in brackets;
+ * the port may be a name. There is nothing behind the port. Of several
+ * addresses the next is begun when one has failed or has not answered in time,
+ * and the first that is connected wins: RFC 8305, the families taking turns, in
+ * the order of RFC 6724.
  * TCP_NODELAY is set. *out is the caller's.
  *
  * Suspends: until connected; set a limit with a scope. Outside a task the
  * thread waits, and addresses are tried one after the other. Thread-safe: yes.
  * Returns 0, or, nothing being left open: -EINVAL (NULL, not such a URL,
  * options), -EPROTONOSUPPORT (a scheme that is not known), those of
- * co_getaddrinfo, what became of the first address, or the error of a scheme's
- * wrap; -ECANCELED, -ETIMEDOUT (scope), -EPERM (it would
- * wait in a loop callback), -ENOMEM.
+ * co_getaddrinfo, what became of the first address, the error of a scheme's
+ * wrap; -ECANCELED, -ETIMEDOUT (scope), -EPERM (it would wait in a loop
+ * callback), -ENOMEM.
  */
 CO_API CO_MUST_CHECK int co_dial(const char *url,
                                  const co_dial_options *options,
