@@ -34,6 +34,7 @@
 #include <coppice/once.h>
 #include <coppice/paths.h>
 #include <coppice/pipe.h>
+#include <coppice/pool.h>
 #include <coppice/process.h>
 #include <coppice/procpool.h>
 #include <coppice/protocol.h>

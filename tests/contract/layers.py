@@ -22,7 +22,7 @@ PUBLIC = {
     "core": "future report task timer loop call embed factory cancel scope"
             " stack",
     "sync": "group gather mutex rwlock cond event sem barrier waitgroup once"
-            " chan queue select generator local signal",
+            " chan queue select generator local signal pool",
     "offload": "threadpool procpool",
     "io": "fd addr socket dgram pipe file paths stream stream_ops stream_info"
           " copy server dns dial process",

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""snippets.py ROOT --compiler CC --archive A [--libraries L] [--run EMULATOR]
+"""snippets.py ROOT --compiler CC --archive A [--hook-archive A]
+            [--libraries L] [--run EMULATOR]
 
 Compiles every C block of README.md and docs/**/*.md without a warning. A block
 with a main() is a program: it is run, and has to return 0; if the next block
@@ -54,7 +55,9 @@ def check(arguments, where, source, expected, scratch):
     command = [arguments.compiler, *FLAGS, "-D_GNU_SOURCE",
                f"-I{arguments.root}/include", str(file)]
     if is_program:
-        command += ["-o", str(program), arguments.archive, "-pthread",
+        hooks = "<coppice/hook.h>" in source and arguments.hook_archive
+        command += ["-o", str(program), *([hooks] if hooks else []),
+                    arguments.archive, "-pthread",
                     *shlex.split(arguments.libraries)]
     else:
         command += ["-Wno-unused-function", "-Wno-unused-variable", "-c",
@@ -77,6 +80,7 @@ def main():
     parser.add_argument("root", type=pathlib.Path)
     parser.add_argument("--compiler", required=True)
     parser.add_argument("--archive", required=True)
+    parser.add_argument("--hook-archive", default="")
     parser.add_argument("--libraries", default="")
     parser.add_argument("--run", default="")
     arguments = parser.parse_args()
