@@ -27,7 +27,7 @@ int co__hook_nanosleep(const struct timespec *time, struct timespec *left)
     struct co__site *site = CO__HOOKED(CO_HOOK_TIME, nanosleep);
     int r;
 
-    if (!site || !CO__NS_VALID(time) || time->tv_sec < 0)
+    if (!site || !time || !CO__NS_VALID(time) || time->tv_sec < 0)
         return CO__REAL(nanosleep)(time, left);
     r = sleep_until(site, co__after(co__span_of(time)), left);
     return r < 0 ? co__hook_fail(r) : 0;
@@ -41,7 +41,7 @@ int co__hook_clock_nanosleep(clockid_t clock, int flags,
     int absolute = flags & TIMER_ABSTIME;
     int r;
 
-    if (!site || !CO__NS_VALID(time) || time->tv_sec < 0 ||
+    if (!site || !time || !CO__NS_VALID(time) || time->tv_sec < 0 ||
         (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC))
         return CO__REAL(clock_nanosleep)(clock, flags, time, left);
     r = sleep_until(site,
