@@ -12,12 +12,14 @@
 static void *open_connection(const char *server)
 {
     PGconn *pg = PQconnectdb(server);
-    PGresult *result =
-        PQprepare(pg, "slow", "SELECT $1::int FROM pg_sleep(0.1)", 1, NULL);
-    int is_ready = PQresultStatus(result) == PGRES_COMMAND_OK;
-    PQclear(result);
-    if (is_ready)
-        return pg;
+    if (PQstatus(pg) == CONNECTION_OK) {
+        PGresult *result =
+            PQprepare(pg, "slow", "SELECT $1::int FROM pg_sleep(0.1)", 1, NULL);
+        int is_ready = PQresultStatus(result) == PGRES_COMMAND_OK;
+        PQclear(result);
+        if (is_ready)
+            return pg;
+    }
     fprintf(stderr, "libpq: %s", PQerrorMessage(pg));
     PQfinish(pg);
     return NULL;

@@ -21,6 +21,11 @@ declare -A program_of=([libpq]=pg_many [hiredis]=redis_many
     [libcurl]=curl_many [libmariadb]=mariadb_many
     [libmemcached]=memcached_many [getaddrinfo]=names_many
     [libmongoc]=mongo_many)
+# Debian's; and npm, for MongoDB.
+# shellcheck disable=SC2034
+servers_packages=(libpq-dev postgresql libhiredis-dev redis-server
+    libcurl4-openssl-dev nginx-light openssl libmariadb-dev mariadb-server
+    libmemcached-dev memcached libmongoc-dev)
 declare -A server_of # library -> what its example is to be told
 declare -A tls_server_of
 servers_pids=()
@@ -51,7 +56,7 @@ servers_stop() {
 servers_need() { # program...
     local program
     for program in "$@"; do
-        command -v "$program" >/dev/null || {
+        [ -e "$program" ] || command -v "$program" >/dev/null || {
             servers_missing=$program
             return 1
         }
@@ -150,7 +155,7 @@ servers_start() { # library
 }
 
 servers_start_libpq() {
-    local bin port folder certificate key as
+    local bin port folder certificate key as i
     bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
     bin=${bin:-$(dirname "$(command -v postgres || echo /none/none)")}
     servers_need "$bin/postgres" || servers_missing=postgresql
@@ -170,6 +175,11 @@ servers_start_libpq() {
         -c unix_socket_directories= -c max_connections=250 -c fsync=off \
         -c ssl=on -c ssl_cert_file="$certificate" -c ssl_key_file="$key" ||
         return 2
+    # It listens before it lets anybody in.
+    for ((i = 0; i < 200; i++)); do
+        ! grep -q 'ready to accept' "$servers_data/postgresql.log" || break
+        sleep 0.05
+    done
     server_of[libpq]="host=127.0.0.1 port=$port user=postgres dbname=postgres"
     tls_server_of[libpq]="${server_of[libpq]} sslmode=require"
     server_of[libpq]+=" sslmode=disable"
@@ -264,6 +274,44 @@ EOT
     tls_server_of[libcurl]=https://127.0.0.1:$secure
 }
 
+# Debian has no MongoDB. This is a server in JavaScript that speaks its protocol;
+# servers_install_mongo fetches it.
+servers_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+servers_mongo=$servers_root/build/mongo
+
+servers_start_libmongoc() {
+    local port
+    servers_need node "$servers_mongo/package/package.json" || return 1
+    servers_port
+    servers_launch mongo "$(id -un)" "$port" node \
+        "$servers_root/tests/libraries/mongo/server.mjs" \
+        "$servers_mongo/package/dist_ts/congodb/index.js" "$port" || return 2
+    servers_delayed "$port" || return 2
+    server_of[libmongoc]=mongodb://127.0.0.1:$port/
+}
+
+# Its own dependencies are more than what this needs, and cannot be had.
+servers_install_mongo() {
+    local archive
+    if [ -f "$servers_mongo/package/package.json" ]; then
+        return 0
+    fi
+    servers_need node npm || return 1
+    mkdir -p "$servers_mongo"
+    cp "$servers_root/tests/libraries/mongo/package.json" "$servers_mongo"
+    (
+        cd "$servers_mongo" &&
+            npm install --ignore-scripts --no-audit --no-fund &&
+            archive=$(npm pack --silent @push.rocks/smartmongo@2.2.0) &&
+            tar xzf "$archive"
+    ) >"$servers_mongo/npm.log" 2>&1 || {
+        rm -rf "$servers_mongo/package"
+        echo "The MongoDB server could not be installed:" \
+            "see $servers_mongo/npm.log" >&2
+        return 1
+    }
+}
+
 # glibc asks port 53 of whom /etc/resolv.conf names: that file is another one
 # for the programs that `servers_with_names` starts.
 servers_start_getaddrinfo() {
@@ -287,11 +335,6 @@ servers_start_getaddrinfo() {
     printf 'nameserver %s\noptions timeout:20\n' "$address" \
         >"$servers_run/resolv.conf"
     server_of[getaddrinfo]=slow.example
-}
-
-servers_start_libmongoc() {
-    servers_missing="MongoDB server"
-    return 1
 }
 
 servers_with_names() { # command...

@@ -72,5 +72,5 @@ for each in "${servers_libraries[@]}"; do
 done
 [ ${#arguments[@]} -gt 0 ] || exit 77
 # shellcheck disable=SC2086
-servers_with_names ${RUN:-} "$programs/one_of_each" 2 "${TASKS:-50}" \
+servers_with_names ${RUN:-} "$programs/one_of_each" 2 "$TASKS" \
     "${arguments[@]}"
