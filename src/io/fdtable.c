@@ -30,6 +30,7 @@
 #include "core/run.h"
 #include "core/sched.h"
 #include "io/ahead.h"
+#include "io/buffer.h"
 #include "io/splice.h"
 
 #include <fcntl.h>
@@ -444,6 +445,7 @@ void co__fds_rest(struct co_loop *loop)
     if (CO_UNLIKELY(loop->fds->aheads_count))
         co__ahead_rest(loop);
     co__splice_rest(loop->fds);
+    co__buffers_rest(loop->fds);
 }
 
 /* Nobody's again, unless it has changed hands since. */
@@ -466,6 +468,7 @@ void co__fds_close(struct co_loop *loop)
 
     co__ahead_close(table);
     co__splice_rest(table);
+    co__buffers_rest(table);
     for (uint32_t i = 0; i < table->chunk_count; i++) {
         struct co__fd_slot *chunk = table->chunks[i];
 
@@ -485,6 +488,7 @@ void co__fds_abandon(struct co_loop *loop)
     if (loop) {
         co__ahead_close(loop->fds);
         co__splice_rest(loop->fds);
+        co__buffers_rest(loop->fds);
     }
     epoch++;
     for (unsigned id = 1; id <= atomic_load(&owners_top); id++)

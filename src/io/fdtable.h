@@ -56,10 +56,12 @@ struct co__fd_table {
     struct co__fd_slot **chunks; /* of CO__FD_CHUNK slots; some NULL */
     uint32_t chunk_count;
     uint32_t aheads_count;
-    struct co__ahead **aheads; /* see ahead.c; some NULL */
-    struct co__pipeful *spare; /* see splice_linux.c; an empty one, or NULL */
-    uint32_t id;               /* of this loop in words, 1 and up */
-    uint32_t epoch;            /* how many forks lay behind when it was made */
+    struct co__ahead **aheads;  /* see ahead.c; some NULL */
+    struct co__pipeful *spare;  /* see splice_linux.c; an empty one, or NULL */
+    struct co__buffer *buffers; /* see buffer.c */
+    uint32_t buffers_count;
+    uint32_t id;    /* of this loop in words, 1 and up */
+    uint32_t epoch; /* how many forks lay behind when it was made */
 };
 
 /* The slot of a number if the loop has one, used or not. */

@@ -5,6 +5,7 @@
 #include <coppice/fd.h>
 
 #include "base/alloc.h"
+#include "io/buffer.h"
 #include "io/io.h"
 #include "io/splice.h"
 
@@ -182,8 +183,8 @@ static void drop(struct co_stream *stream)
         return;
     if (stream->ops->free)
         stream->ops->free(stream->arg);
-    co__free(stream->in);
-    co__free(stream->out);
+    co__buffer_give(stream->in, stream->in_room);
+    co__buffer_give(stream->out, stream->out_max);
     co__pipeful_free(stream->piped);
     co__free(stream);
 }

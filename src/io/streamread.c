@@ -9,13 +9,13 @@
  */
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "io/buffer.h"
 #include "io/splice.h"
 #include "io/stream.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define ROOM_FIRST ((size_t)16 * 1024)
 /* From so many bytes on a read is into the caller's buffer. */
 #define DIRECT ((size_t)4 * 1024)
 
@@ -43,7 +43,7 @@ static void tidy(struct co_stream *stream)
 {
     if (stream->in_count || stream->in_full)
         return;
-    co__free(stream->in);
+    co__buffer_give(stream->in, stream->in_room);
     stream->in = NULL;
     stream->in_head = stream->in_room = 0;
 }
@@ -57,7 +57,7 @@ static ssize_t end(struct co_stream *stream, ssize_t result)
 /* Room for one more byte at least: 0, or -EMSGSIZE, -ENOMEM. */
 static int make_room(struct co_stream *stream)
 {
-    size_t room = stream->in_room ? stream->in_room * 2 : ROOM_FIRST;
+    size_t room = stream->in_room ? stream->in_room * 2 : CO__BUFFER_BYTES;
     char *in;
 
     /* Seldom, as half of it has been read by then; or else there is no room. */
@@ -72,11 +72,13 @@ static int make_room(struct co_stream *stream)
         return 0;
     if (stream->in_count >= stream->in_max)
         return -EMSGSIZE;
-    in = co__realloc(stream->in, room < stream->in_max ? room : stream->in_max);
+    if (room > stream->in_max)
+        room = stream->in_max;
+    in = stream->in ? co__realloc(stream->in, room) : co__buffer_take(room);
     if (!in)
         return -ENOMEM;
     stream->in = in;
-    stream->in_room = room < stream->in_max ? room : stream->in_max;
+    stream->in_room = room;
     return 0;
 }
 
@@ -234,6 +236,14 @@ static ssize_t have(struct co_stream *stream, size_t least)
     return (ssize_t)stream->in_count;
 }
 
+/* Where it begins. Most are one byte long, and cheaper to look for. */
+static const char *search(const char *data, size_t len, const void *sep,
+                          size_t sep_len)
+{
+    return sep_len == 1 ? memchr(data, *(const unsigned char *)sep, len)
+                        : memmem(data, len, sep, sep_len);
+}
+
 /* Have a separator among the first `most` bytes of the buffer: how many bytes
  * up to and with it; or -EMSGSIZE, -ENODATA, or another error. */
 static ssize_t find(struct co_stream *stream, const void *sep, size_t sep_len,
@@ -250,7 +260,7 @@ static ssize_t find(struct co_stream *stream, const void *sep, size_t sep_len,
         ssize_t n;
 
         if (len >= seen + sep_len) {
-            found = memmem(data + seen, len - seen, sep, sep_len);
+            found = search(data + seen, len - seen, sep, sep_len);
             if (found)
                 return found - data + (ssize_t)sep_len;
             seen = len - sep_len + 1;

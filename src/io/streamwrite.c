@@ -6,11 +6,13 @@
  */
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "io/buffer.h"
 #include "io/io.h"
 #include "io/splice.h"
 #include "io/stream.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 static int begin(struct co_stream *stream)
@@ -30,7 +32,7 @@ static void written(struct co_stream *stream, size_t len)
     stream->out_head += len;
     stream->out_count -= len;
     if (!stream->out_count) {
-        co__free(stream->out);
+        co__buffer_give(stream->out, stream->out_max);
         stream->out = NULL;
         stream->out_head = 0;
     }
@@ -63,13 +65,13 @@ int co__stream_flush(struct co_stream *stream)
 }
 
 /* Whether there is room, and then the vector is in the buffer. */
-static int buffer(struct co_stream *stream, const struct iovec *iov, int count,
-                  size_t len)
+CO_INLINE int buffer(struct co_stream *stream, const struct iovec *iov,
+                     int count, size_t len)
 {
     if (len > stream->out_max - stream->out_count)
         return 0;
     if (!stream->out)
-        stream->out = co__alloc(stream->out_max);
+        stream->out = co__buffer_take(stream->out_max);
     if (!stream->out)
         return 0; /* no memory: it can be written all the same */
     if (stream->out_head) {
@@ -130,32 +132,42 @@ static int hand_on(struct co_stream *stream, const struct iovec *iov, int count,
     return 0;
 }
 
-int co_stream_writev(co_stream *stream, const struct iovec *iov, int iov_count,
-                     size_t *done)
+/* The vector, `len` bytes in all; `r` is what is wrong with it. */
+CO_INLINE int put(co_stream *stream, const struct iovec *iov, int count,
+                  size_t len, int r, size_t *done)
 {
-    size_t len, count = 0;
-    int r = co__io_vector_sum(iov, iov_count, &len);
+    size_t taken = 0;
 
-    if (r == 0)
+    if (CO_LIKELY(r == 0))
         r = begin(stream);
-    if (r == 0) {
-        if (stream->out_max && buffer(stream, iov, iov_count, len))
-            count = len;
+    if (CO_LIKELY(r == 0)) {
+        if (stream->out_max && buffer(stream, iov, count, len))
+            taken = len;
         else
-            r = hand_on(stream, iov, iov_count, len, &count);
+            r = hand_on(stream, iov, count, len, &taken);
         end(stream, 0);
     }
     if (done)
-        *done = count;
+        *done = taken;
     return r;
+}
+
+int co_stream_writev(co_stream *stream, const struct iovec *iov, int iov_count,
+                     size_t *done)
+{
+    size_t len;
+    int r = co__io_vector_sum(iov, iov_count, &len);
+
+    return put(stream, iov, iov_count, len, r, done);
 }
 
 int co_stream_write(co_stream *stream, const void *data, size_t len,
                     size_t *done)
 {
     struct iovec iov = {(void *)(uintptr_t)data, len};
+    int r = (len && !data) || len > SSIZE_MAX ? -EINVAL : 0;
 
-    return co_stream_writev(stream, &iov, 1, done);
+    return put(stream, &iov, 1, len, r, done);
 }
 
 int co_stream_flush(co_stream *stream)
