@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * FILE streams. Their reads and writes are calls inside the C library, which
- * cannot be reached: so where a stream would wait it is handed to a thread for
- * the one call. Streams of regular files, and what is in a stream's buffer
- * already, stay with the task.
+ * cannot be reached: so where a stream may wait it is handed to a thread for
+ * the one call, as soon as its descriptor is ready. The thread is held by who
+ * sends half a line, or does not read on. Streams of regular files, and what is
+ * in a stream's buffer already, stay with the task.
  */
+#include <coppice/fd.h>
+
 #include "hook/hook.h"
+#include "hook/op.h"
 
 #include <errno.h>
 #include <stdio_ext.h>
@@ -44,6 +48,19 @@ static int has_room(FILE *file, size_t len)
     return !__flbf(file) && __fpending(file) + len < __fbufsize(file);
 }
 
+/* Until there is something to do for a thread: of those there are few, and a
+ * stream may be idle for ever. The time of SO_RCVTIMEO is the thread's. */
+static int run_ready(struct co__site *site, FILE *file, int direction,
+                     void (*run)(void *arg), void *arg)
+{
+    struct co__patience patience = CO__PATIENCE;
+    int r = co__guest_enter();
+
+    if (r == 0 && (direction == CO_WRITABLE || ahead(file) == 0))
+        r = co__op_wait(site, fileno(file), direction, &patience);
+    return r < 0 ? r : co__hook_offload(site, run, arg);
+}
+
 /* ---- reading ------------------------------------------------------------- */
 
 struct call {
@@ -69,7 +86,7 @@ static void run_fgets(void *arg)
 static char *get_line(struct co__site *site, char *line, int size, FILE *file)
 {
     struct call c = {.file = file, .data = line, .number = size};
-    int r = co__hook_offload(site, run_fgets, &c);
+    int r = run_ready(site, file, CO_READABLE, run_fgets, &c);
 
     if (r == 0)
         return c.result.pointer;
@@ -116,7 +133,7 @@ size_t co__hook_fread(void *data, size_t size, size_t count, FILE *file)
 
     if (!site || !may_wait(file) || size == 0 || ahead(file) / size >= count)
         return CO__REAL(fread)(data, size, count, file);
-    r = co__hook_offload(site, run_fread, &c);
+    r = run_ready(site, file, CO_READABLE, run_fread, &c);
     if (r == 0)
         return c.result.length;
     co__hook_fail(r);
@@ -137,7 +154,7 @@ static int get_char(struct co__site *site, FILE *file)
 
     if (!site || !may_wait(file) || ahead(file) > 0)
         return CO__REAL(fgetc)(file);
-    r = co__hook_offload(site, run_fgetc, &c);
+    r = run_ready(site, file, CO_READABLE, run_fgetc, &c);
     if (r == 0)
         return c.result.number;
     co__hook_fail(r);
@@ -178,7 +195,7 @@ static ssize_t get_delimited(struct co__site *site, char **line, size_t *size,
 
     if (!site || !may_wait(file) || has_line(file, delimiter))
         return CO__REAL(getdelim)(line, size, delimiter, file);
-    r = co__hook_offload(site, run_getdelim, &c);
+    r = run_ready(site, file, CO_READABLE, run_getdelim, &c);
     return r == 0 ? c.result : co__hook_fail(r);
 }
 
@@ -214,7 +231,7 @@ size_t co__hook_fwrite(const void *data, size_t size, size_t count, FILE *file)
 
     if (!site || !may_wait(file) || has_room(file, size * count))
         return CO__REAL(fwrite)(data, size, count, file);
-    r = co__hook_offload(site, run_fwrite, &c);
+    r = run_ready(site, file, CO_WRITABLE, run_fwrite, &c);
     if (r == 0)
         return c.result.length;
     co__hook_fail(r);
@@ -236,7 +253,7 @@ int co__hook_fputs(const char *text, FILE *file)
 
     if (!site || !may_wait(file) || has_room(file, strlen(text)))
         return CO__REAL(fputs)(text, file);
-    r = co__hook_offload(site, run_fputs, &c);
+    r = run_ready(site, file, CO_WRITABLE, run_fputs, &c);
     if (r == 0)
         return c.result.number;
     co__hook_fail(r);
@@ -258,7 +275,7 @@ int co__hook_fflush(FILE *file)
 
     if (!site || !file || __fpending(file) == 0 || !may_wait(file))
         return CO__REAL(fflush)(file);
-    r = co__hook_offload(site, run_fflush, &c);
+    r = run_ready(site, file, CO_WRITABLE, run_fflush, &c);
     if (r == 0)
         return c.result.number;
     co__hook_fail(r);
