@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/* FILE streams of sockets and pipes, in tasks. HOOKS.md 2: "fgets on a socket
+ * stream blocked the loop". */
+#include "hook/hook_support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int fds[2];
+static FILE *file;
+static char got[64];
+static struct hook_call call;
+
+char *__fgets_chk(char *line, size_t room, int size, FILE *stream);
+
+/* ---- every call that reads: into got, five characters or a line ---------- */
+
+static ssize_t by_fgets(struct hook_call *c)
+{
+    (void)c;
+    return fgets(got, sizeof(got), file) ? (ssize_t)strlen(got) : -1;
+}
+
+static ssize_t by_fgets_chk(struct hook_call *c)
+{
+    (void)c;
+    return __fgets_chk(got, sizeof(got), sizeof(got), file)
+               ? (ssize_t)strlen(got)
+               : -1;
+}
+
+static ssize_t by_fread(struct hook_call *c)
+{
+    size_t n = fread(got, 1, 5, file);
+
+    (void)c;
+    return n ? (ssize_t)n : -1;
+}
+
+static ssize_t by_fgetc(struct hook_call *c)
+{
+    (void)c;
+    for (int i = 0; i < 5; i++) {
+        int one = i % 2 ? fgetc(file) : getc(file);
+
+        if (one == EOF)
+            return -1;
+        got[i] = (char)one;
+    }
+    return 5;
+}
+
+static ssize_t by_getline(struct hook_call *c)
+{
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t n = getline(&line, &size, file);
+    int error = errno;
+
+    (void)c;
+    if (n >= 0)
+        memcpy(got, line, (size_t)n + 1);
+    free(line);
+    errno = error;
+    return n;
+}
+
+static ssize_t by_getdelim(struct hook_call *c)
+{
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t n = getdelim(&line, &size, '\n', file);
+    int error = errno;
+
+    (void)c;
+    if (n >= 0)
+        memcpy(got, line, (size_t)n + 1);
+    free(line);
+    errno = error;
+    return n;
+}
+
+typedef ssize_t call_fn(struct hook_call *c);
+
+static call_fn *const readers[] = {by_fgets, by_fgets_chk, by_fread,
+                                   by_fgetc, by_getline,   by_getdelim};
+#define READERS ((int)(sizeof(readers) / sizeof(readers[0])))
+
+#define EACH_TEST(name)                                                        \
+    static int name##_i;                                                       \
+    static void name##_body(int i);                                            \
+    static void name##_run(void)                                               \
+    {                                                                          \
+        name##_body(name##_i);                                                 \
+    }                                                                          \
+    START_TEST(name)                                                           \
+    {                                                                          \
+        name##_i = _i;                                                         \
+        co_test_in_task(name##_run);                                           \
+    }                                                                          \
+    END_TEST                                                                   \
+    static void name##_body(int i)
+
+static void prepare(int i)
+{
+    hook_pair(fds);
+    file = fdopen(fds[0], "r");
+    ck_assert_ptr_nonnull(file);
+    memset(got, 0, sizeof(got));
+    call = (struct hook_call){.fn = readers[i]};
+}
+
+static void drop(void)
+{
+    fclose(file);
+    close(fds[1]);
+}
+
+EACH_TEST(a_stream_parks_its_task_alone)
+{
+    prepare(i);
+    hook_begin_waiting(&call);
+    hook_put(fds[1], "abcd\nefgh\nij");
+    ck_assert_int_eq(hook_end(&call), 5);
+    ck_assert_str_eq(got, "abcd\n");
+    /* What is in its buffer is nobody's wait. */
+    hook_begin(&call);
+    ck_assert_int_eq(call.done, 1);
+    ck_assert_int_eq(hook_end(&call), 5);
+    ck_assert_str_eq(got, "efgh\n");
+    /* The rest of a line is waited for. */
+    hook_begin_waiting(&call);
+    hook_put(fds[1], "kl\n");
+    ck_assert_int_eq(hook_end(&call), 5);
+    ck_assert_str_eq(got, "ijkl\n");
+    ck_assert_int_eq(hook_is_nonblocking(fds[0]), 0);
+    drop();
+}
+
+EACH_TEST(the_end_of_a_stream_is_told)
+{
+    prepare(i);
+    hook_begin_waiting(&call);
+    shutdown(fds[1], SHUT_WR);
+    ck_assert_int_eq(hook_end(&call), 0); /* -1, and no errno */
+    ck_assert_int_ne(feof(file), 0);
+    ck_assert_int_eq(ferror(file), 0);
+    drop();
+}
+
+EACH_TEST(a_cancelled_stream_is_ecanceled)
+{
+    prepare(i);
+    hook_begin_waiting(&call);
+    co_cancel(call.task);
+    ck_assert_int_eq(hook_end(&call), -ECANCELED);
+    co_timeout(CO_MS)
+        ck_assert_int_eq(hook_do(&call), -ETIMEDOUT);
+    hook_put(fds[1], "abcd\n");
+    ck_assert_int_eq(hook_do(&call), 5);
+    drop();
+}
+
+EACH_TEST(a_non_blocking_stream_says_eagain)
+{
+    prepare(i);
+    hook_set_nonblocking(fds[0]);
+    ck_assert_int_eq(hook_do(&call), -EAGAIN);
+    drop();
+}
+
+EACH_TEST(a_regular_file_stays_with_its_task)
+{
+    file = tmpfile();
+    ck_assert_ptr_nonnull(file);
+    call = (struct hook_call){.fn = readers[i]};
+    ck_assert_int_ge(fputs("abcd\n", file), 0);
+    rewind(file);
+    hook_begin(&call);
+    ck_assert_int_eq(call.done, 1);
+    ck_assert_int_eq(hook_end(&call), 5);
+    fclose(file);
+}
+
+/* ---- writing ------------------------------------------------------------- */
+
+#define MUCH 400000
+
+static char *much;
+
+static ssize_t by_fwrite(struct hook_call *c)
+{
+    (void)c;
+    return fwrite(much, 1, MUCH, file) == MUCH && fflush(file) == 0 ? MUCH : -1;
+}
+
+static ssize_t by_fputs(struct hook_call *c)
+{
+    (void)c;
+    return fputs(much, file) >= 0 && fflush(file) == 0 ? MUCH : -1;
+}
+
+static ssize_t by_pieces(struct hook_call *c)
+{
+    (void)c;
+    for (int i = 0; i < MUCH; i += 1000)
+        if (fwrite(much + i, 1000, 1, file) != 1 || fflush(file) < 0)
+            return -1;
+    return MUCH;
+}
+
+static call_fn *const writers[] = {by_fwrite, by_fputs, by_pieces};
+
+EACH_TEST(a_full_stream_parks_its_task_alone)
+{
+    char *back = malloc(MUCH + 1);
+    size_t done = 0;
+
+    much = malloc(MUCH + 1);
+    memset(much, 'x', MUCH);
+    much[MUCH] = '\0';
+    hook_pair(fds);
+    file = fdopen(fds[0], "w");
+    call = (struct hook_call){.fn = writers[i]};
+    hook_begin_waiting(&call);
+    while (done < MUCH) {
+        ssize_t n = read(fds[1], back + done, MUCH - done);
+
+        ck_assert_int_gt(n, 0);
+        done += (size_t)n;
+    }
+    ck_assert_int_eq(hook_end(&call), MUCH);
+    ck_assert_int_eq(memcmp(back, much, MUCH), 0);
+    drop();
+    free(much);
+    free(back);
+}
+
+CO_TASK_TEST(what_fits_a_streams_buffer_stays_with_its_task)
+{
+    hook_pair(fds);
+    file = fdopen(fds[0], "w");
+    ck_assert_int_ge(fputs("abc", file), 0);
+    ck_assert_uint_eq(fwrite("def", 1, 3, file), 3);
+    ck_assert_int_eq(recv(fds[1], got, sizeof(got), MSG_DONTWAIT), -1);
+    ck_assert_int_eq(fflush(file), 0);
+    ck_assert_int_eq(recv(fds[1], got, sizeof(got), MSG_DONTWAIT), 6);
+    ck_assert_int_eq(fflush(NULL), 0);
+    drop();
+}
+
+/* ---- many ---------------------------------------------------------------- */
+
+/* More than there are threads: who is idle holds none. */
+#define MANY 40
+
+static int echo_line(void *arg)
+{
+    FILE *stream = arg;
+    char line[16];
+
+    if (!fgets(line, sizeof(line), stream))
+        return -EIO;
+    fseek(stream, 0, SEEK_CUR);
+    return fputs(line, stream) >= 0 && fflush(stream) == 0 ? 0 : -EIO;
+}
+
+CO_TASK_TEST(many_streams_wait_at_once)
+{
+    FILE *streams[MANY];
+    co_task *tasks[MANY];
+    int pairs[MANY][2];
+
+    for (int i = 0; i < MANY; i++) {
+        hook_pair(pairs[i]);
+        streams[i] = fdopen(pairs[i][0], "r+");
+        tasks[i] = co_test_spawn(echo_line, streams[i]);
+    }
+    co_test_yield();
+    for (int i = MANY - 1; i >= 0; i--) {
+        hook_put(pairs[i][1], "abc\n");
+        ck_assert_int_eq(read(pairs[i][1], got, sizeof(got)), 4);
+        ck_assert_int_eq(co_test_result(tasks[i]), 0);
+    }
+    for (int i = 0; i < MANY; i++) {
+        fclose(streams[i]);
+        close(pairs[i][1]);
+    }
+}
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("hook.stdio");
+    TCase *tc = hook_case(s, "stdio");
+
+    tcase_add_loop_test(tc, a_stream_parks_its_task_alone, 0, READERS);
+    tcase_add_loop_test(tc, the_end_of_a_stream_is_told, 0, READERS);
+    tcase_add_loop_test(tc, a_cancelled_stream_is_ecanceled, 0, READERS);
+    tcase_add_loop_test(tc, a_non_blocking_stream_says_eagain, 0, READERS);
+    tcase_add_loop_test(tc, a_regular_file_stays_with_its_task, 0, READERS);
+    tcase_add_loop_test(tc, a_full_stream_parks_its_task_alone, 0,
+                        (int)(sizeof(writers) / sizeof(writers[0])));
+    tcase_add_test(tc, what_fits_a_streams_buffer_stays_with_its_task);
+    tcase_add_test(tc, many_streams_wait_at_once);
+    return s;
+}
+
+CO_TEST_MAIN(suite)
