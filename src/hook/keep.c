@@ -29,10 +29,10 @@ static struct {
 #define ERRORS_MAX     16 /* as many as the queue of OpenSSL has */
 #define ERR_TXT_STRING 2
 
+/* Of each text there is a copy: theirs go with the entry. */
 struct one_error {
     unsigned long code;
-    const char *file, *function;
-    char *data;
+    char *file, *function, *data; /* or NULL */
     int line;
 };
 
@@ -40,6 +40,11 @@ struct errors {
     unsigned count;
     struct one_error list[ERRORS_MAX];
 };
+
+static char *copy(const char *text)
+{
+    return text ? strdup(text) : NULL;
+}
 
 /* The queue, taken out; NULL: it was empty, or there is no memory. */
 static struct errors *errors_take(void)
@@ -53,14 +58,15 @@ static struct errors *errors_take(void)
     errors->count = 0;
     while (errors->count < ERRORS_MAX) {
         struct one_error *one = &errors->list[errors->count];
-        const char *data;
+        const char *file, *function, *data;
         int flags;
 
-        one->code =
-            openssl.get(&one->file, &one->line, &one->function, &data, &flags);
+        one->code = openssl.get(&file, &one->line, &function, &data, &flags);
         if (!one->code)
             break;
-        one->data = flags & ERR_TXT_STRING && data ? strdup(data) : NULL;
+        one->file = copy(file);
+        one->function = copy(function);
+        one->data = flags & ERR_TXT_STRING ? copy(data) : NULL;
         errors->count++;
     }
     return errors;
@@ -86,6 +92,8 @@ static void errors_give(struct errors *errors)
             openssl.set_error(library, reason, "%s", one->data);
         else
             openssl.set_error(library, reason, NULL);
+        free(one->file);
+        free(one->function);
         free(one->data);
     }
     free(errors);
