@@ -136,9 +136,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", co_hook_problem());
         return 1;
     }
-    int r = co_run(run, NULL);
+    /* With COPPICE_DEBUG=1 it is told what blocks the thread longer. */
+    co_run_options options = {.size = sizeof(options), .slow_ns = 20 * CO_MS};
+    int result, r = co_run_with(&options, run, NULL, &result);
     if (r == 0)
-        r = report();
+        r = result < 0 ? result : report();
     free(program.clients);
     return r != 0;
 }

@@ -71,6 +71,9 @@ for each in "${servers_libraries[@]}"; do
     arguments+=("$each=${tls_server_of[$each]:-${server_of[$each]}}")
 done
 [ ${#arguments[@]} -gt 0 ] || exit 77
+# In the background, so that a signal ends the wait and the trap runs.
 # shellcheck disable=SC2086
 servers_with_names ${RUN:-} "$programs/one_of_each" 2 "$TASKS" \
-    "${arguments[@]}"
+    "${arguments[@]}" &
+servers_pids+=($!)
+wait $!
