@@ -260,8 +260,11 @@ co_transport *co__transport_make(const char *site, const char *call,
 
 void co__transport_unmake(struct co_transport *t)
 {
-    if (t)
-        t->unmade = 1;
+    if (!t)
+        return;
+    t->unmade = 1;
+    if (t->stream)
+        t->stream->flushed = 0;
 }
 
 /* All, unless it is a descriptor that says otherwise. */
@@ -279,14 +282,18 @@ co_transport *co__transport_make_stream(const char *site, co_stream *stream,
 {
     struct co_transport behind = *of;
     int ways = ways_of(stream);
+    co_transport *t;
 
     behind.stream = stream;
     behind.fd = -EINVAL;
     behind.reads = ways != O_WRONLY;
     behind.writes = ways != O_RDONLY;
     behind.kind = behind.reads ? &stream_kind : &sink_kind;
-    return co__transport_make(site, "co_transport_start", protocol, arg,
-                              &behind);
+    t = co__transport_make(site, "co_transport_start", protocol, arg, &behind);
+    if (t)
+        stream->flushed = 1; /* by the writer, for which the reader must not
+                              * wait */
+    return t;
 }
 
 co_transport *co_transport_start_at(const char *site, co_stream *stream,

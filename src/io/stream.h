@@ -30,6 +30,7 @@ struct co_stream {
     unsigned users;   /* who made it, unless gone, who holds it, and calls */
     int closed;       /* what is behind it is */
     int gone;         /* so is the handle: it was closed by who made it */
+    int flushed;      /* by who has it: reads need not, and so do not wait */
     co_mutex reading; /* of a call that reads, over its waits */
     co_mutex writing; /* likewise; also of `out` */
 

@@ -85,14 +85,15 @@ static int make_room(struct co_stream *stream)
 /*
  * What a read waits for may be the answer to what is still held back here.
  * Why that could not be written the next write says; but if the limits of this
- * call ended it, they end this call.
+ * call ended it, they end this call. A transport has a task that flushes, and
+ * its reads must not wait for that.
  */
 static int flush_before(struct co_stream *stream)
 {
     int r;
 
     if (CO_LIKELY(!stream->out_count && !stream->ops->flush) ||
-        co_mutex_try_lock(&stream->writing) < 0)
+        stream->flushed || co_mutex_try_lock(&stream->writing) < 0)
         return 0;
     r = co__stream_flush(stream);
     co_mutex_unlock(&stream->writing);
