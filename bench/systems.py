@@ -78,6 +78,9 @@ ROWS = [
         against="nginx"),
     Row("tls_throughput", "ns CPU", "tls", 15, 5, target_ratio=1.1,
         against="nginx"),
+    Row("hook_read_outside", "ns", "time", 9, 5, target_ratio=1.02),
+    Row("hook_read_task", "ns", "time", 9, 5),
+    Row("hook_mutex", "ns", "time", 9, 5),
 ]
 
 YIELD = ["yield_1", "yield_2", "yield_1000", "yield_100000"]

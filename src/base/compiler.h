@@ -35,6 +35,14 @@
 #define co__relax() __asm__ __volatile__("" ::: "memory")
 #endif
 
+/* Between an atomic read-modify-write and a load that must not come before it:
+ * on x86_64 the one is a barrier itself. */
+#if defined(__x86_64__)
+#define co__fence_after_rmw() __asm__ __volatile__("" ::: "memory")
+#else
+#define co__fence_after_rmw() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#endif
+
 #define CO_CONTAINER_OF(ptr, type, member)                                     \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 

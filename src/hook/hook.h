@@ -109,6 +109,21 @@ CO_INLINE struct co__site *co__hooked(unsigned group, enum co__symbol symbol,
 #define CO__HOOKED(group, name)                                                \
     co__hooked((group), CO__SYMBOL_##name, __builtin_return_address(0))
 
+/* The same for what is done in any case, in tasks and outside: whether the
+ * group is enabled. */
+CO_INLINE int co__hook_is_on(unsigned group, enum co__symbol symbol,
+                             const void *from)
+{
+    unsigned groups =
+        atomic_load_explicit(&co__hook_groups, memory_order_relaxed);
+
+    if (CO_UNLIKELY(groups & CO__HOOK_TRACED))
+        (void)co__hook_traced(group, symbol, from);
+    return (groups & group) != 0;
+}
+#define CO__HOOK_IS_ON(group, name)                                            \
+    co__hook_is_on((group), CO__SYMBOL_##name, __builtin_return_address(0))
+
 /* Around a wait. */
 co_time co__park_begin(const struct co__site *site);
 void co__park_end(struct co__site *site, co_time began);

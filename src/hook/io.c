@@ -34,6 +34,7 @@ struct transfer {
     int writes;
     struct msghdr message;
     struct iovec *iov; /* the caller's: message has our copy */
+    int single; /* one buffer, and nothing else */
 };
 
 /* ---- one try ------------------------------------------------------------- */
@@ -107,15 +108,30 @@ static ssize_t try_plain(struct co__site *site, const struct transfer *t)
     return t->writes && !is_file(t->fd) ? write_ready(site, t) : blocking(t);
 }
 
+/* The kernel has less to read. */
+static ssize_t try_single(const struct transfer *t)
+{
+    const struct iovec *iov = t->message.msg_iov;
+    int flags = t->flags | MSG_DONTWAIT;
+
+    return t->writes
+               ? CO__REAL(send)(t->fd, iov->iov_base, iov->iov_len, flags)
+               : CO__REAL(recv)(t->fd, iov->iov_base, iov->iov_len, flags);
+}
+
 static ssize_t try_once(struct co__site *site, struct transfer *t)
 {
     ssize_t n;
 
     if (t->other)
         return try_plain(site, t);
-    n = t->writes
-            ? CO__REAL(sendmsg)(t->fd, &t->message, t->flags | MSG_DONTWAIT)
-            : CO__REAL(recvmsg)(t->fd, &t->message, t->flags | MSG_DONTWAIT);
+    if (t->single)
+        n = try_single(t);
+    else
+        n = t->writes ? CO__REAL(sendmsg)(t->fd, &t->message,
+                                          t->flags | MSG_DONTWAIT)
+                      : CO__REAL(recvmsg)(t->fd, &t->message,
+                                          t->flags | MSG_DONTWAIT);
     if (n >= 0 || errno != ENOTSOCK || !t->plain)
         return n;
     t->other = 1;
@@ -276,6 +292,7 @@ static ssize_t transfer_one(struct co__site *site, struct transfer *t,
 
     t->message.msg_iov = &iov;
     t->message.msg_iovlen = 1;
+    t->single = t->message.msg_name == NULL;
     return transfer(site, t);
 }
 

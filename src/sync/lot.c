@@ -118,7 +118,7 @@ unsigned co__lot_wake(const void *address, unsigned most)
     struct bucket *bucket;
     unsigned count = 0;
 
-    atomic_thread_fence(memory_order_seq_cst);
+    co__fence_after_rmw();
     if (CO_LIKELY(atomic_load_explicit(&waiting, memory_order_relaxed) == 0))
         return 0;
     bucket = bucket_of(address);

@@ -23,8 +23,9 @@
 CO_API int co__lot_wait(const void *address, int (*worth)(void *arg),
                         int (*before)(void *arg), void *arg, co_time until);
 
-/* Wake the first `most` of those that wait at an address. Any thread. Returns
- * how many. */
+/* Wake the first `most` of those that wait at an address, after an atomic
+ * read-modify-write of what they wait for (each unlock is one), or with a lock
+ * that they had when they began. Any thread. Returns how many. */
 CO_API unsigned co__lot_wake(const void *address, unsigned most);
 
 #endif
