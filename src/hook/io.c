@@ -34,7 +34,7 @@ struct transfer {
     int writes;
     struct msghdr message;
     struct iovec *iov; /* the caller's: message has our copy */
-    int single; /* one buffer, and nothing else */
+    int single;        /* one buffer, and nothing else */
 };
 
 /* ---- one try ------------------------------------------------------------- */
@@ -128,10 +128,10 @@ static ssize_t try_once(struct co__site *site, struct transfer *t)
     if (t->single)
         n = try_single(t);
     else
-        n = t->writes ? CO__REAL(sendmsg)(t->fd, &t->message,
-                                          t->flags | MSG_DONTWAIT)
-                      : CO__REAL(recvmsg)(t->fd, &t->message,
-                                          t->flags | MSG_DONTWAIT);
+        n = t->writes
+                ? CO__REAL(sendmsg)(t->fd, &t->message, t->flags | MSG_DONTWAIT)
+                : CO__REAL(recvmsg)(t->fd, &t->message,
+                                    t->flags | MSG_DONTWAIT);
     if (n >= 0 || errno != ENOTSOCK || !t->plain)
         return n;
     t->other = 1;

@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Descriptors that end: who waits for them gets EBADF, and the reactor forgets
- * them, before the number can mean something else. */
+ * them, before the number can mean something else. Not only in tasks: a
+ * thread's close may meet the wait of a task of its loop. */
 #include "hook/hook.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 
-/* Not only in tasks: a thread's close may meet a task's wait of its loop. */
-static int is_on(void)
-{
-    return (atomic_load_explicit(&co__hook_groups, memory_order_relaxed) &
-            CO_HOOK_IO) != 0;
-}
-
 CO__HOOK_ALIAS(__close, close);
 int co__hook_close(int fd)
 {
-    (void)CO__HOOKED(CO_HOOK_IO, close);
-    if (is_on())
+    if (CO__HOOK_IS_ON(CO_HOOK_IO, close))
         co__guest_closing(fd);
     return CO__REAL(close)(fd);
 }
@@ -26,23 +19,22 @@ int co__hook_close(int fd)
 /* One that fails leaves what there was. */
 static void replacing(int from, int to, int flags)
 {
-    if (is_on() && from != to && !(flags & ~O_CLOEXEC) &&
-        fcntl(from, F_GETFD) >= 0)
+    if (from != to && !(flags & ~O_CLOEXEC) && fcntl(from, F_GETFD) >= 0)
         co__guest_closing(to);
 }
 
 CO__HOOK_ALIAS(__dup2, dup2);
 int co__hook_dup2(int from, int to)
 {
-    (void)CO__HOOKED(CO_HOOK_IO, dup2);
-    replacing(from, to, 0);
+    if (CO__HOOK_IS_ON(CO_HOOK_IO, dup2))
+        replacing(from, to, 0);
     return CO__REAL(dup2)(from, to);
 }
 
 int co__hook_dup3(int from, int to, int flags)
 {
-    (void)CO__HOOKED(CO_HOOK_IO, dup3);
-    replacing(from, to, flags);
+    if (CO__HOOK_IS_ON(CO_HOOK_IO, dup3))
+        replacing(from, to, flags);
     return CO__REAL(dup3)(from, to, flags);
 }
 
@@ -54,8 +46,6 @@ static void closing_range(unsigned first, unsigned last)
     struct rlimit limit;
     rlim_t end = RANGE_MAX;
 
-    if (!is_on() || first > last)
-        return;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < end)
         end = limit.rlim_cur;
     for (rlim_t fd = first; fd <= last && fd < end; fd++)
@@ -64,23 +54,22 @@ static void closing_range(unsigned first, unsigned last)
 
 int co__hook_close_range(unsigned first, unsigned last, int flags)
 {
-    (void)CO__HOOKED(CO_HOOK_IO, close_range);
-    if (!(flags & CLOSE_RANGE_CLOEXEC))
+    if (CO__HOOK_IS_ON(CO_HOOK_IO, close_range) && first <= last &&
+        !(flags & CLOSE_RANGE_CLOEXEC))
         closing_range(first, last);
     return CO__REAL(close_range)(first, last, flags);
 }
 
 void co__hook_closefrom(int first)
 {
-    (void)CO__HOOKED(CO_HOOK_IO, closefrom);
-    closing_range(first > 0 ? (unsigned)first : 0, UINT32_MAX);
+    if (CO__HOOK_IS_ON(CO_HOOK_IO, closefrom))
+        closing_range(first > 0 ? (unsigned)first : 0, UINT32_MAX);
     CO__REAL(closefrom)(first);
 }
 
 int co__hook_fclose(FILE *file)
 {
-    (void)CO__HOOKED(CO_HOOK_IO, fclose);
-    if (is_on() && file) {
+    if (CO__HOOK_IS_ON(CO_HOOK_IO, fclose) && file) {
         int error = errno;
 
         co__guest_closing(fileno(file)); /* of a stream in memory: -1 */

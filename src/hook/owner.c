@@ -22,15 +22,6 @@ struct owned {
 static CO_TLS struct owned table[OWNED_MAX];
 static CO_TLS unsigned count;
 
-int co__owner_known(const pthread_mutex_t *mutex)
-{
-    int kind = mutex->__data.__kind & 3;
-
-    return kind == PTHREAD_MUTEX_RECURSIVE || kind == PTHREAD_MUTEX_ERRORCHECK
-               ? kind
-               : 0;
-}
-
 static struct owned *find(const pthread_mutex_t *mutex)
 {
     for (unsigned i = 0; i < count; i++)
@@ -58,8 +49,6 @@ void co__owner_locked(pthread_mutex_t *mutex)
 {
     struct owned *owned;
 
-    if (!co__owner_known(mutex))
-        return;
     owned = find(mutex);
     if (owned) {
         owned->depth++;
@@ -75,7 +64,7 @@ int co__owner_unlocking(pthread_mutex_t *mutex)
 {
     struct owned *owned;
 
-    if (!count || !co__owner_known(mutex))
+    if (!count)
         return 1;
     owned = find(mutex);
     if (!owned)

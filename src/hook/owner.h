@@ -10,7 +10,16 @@
 
 /* PTHREAD_MUTEX_RECURSIVE or PTHREAD_MUTEX_ERRORCHECK, or 0: any other kind,
  * of which nothing is kept. */
-int co__owner_known(const pthread_mutex_t *mutex);
+static inline int co__owner_known(const pthread_mutex_t *mutex)
+{
+    int kind = mutex->__data.__kind & 3;
+
+    return kind == PTHREAD_MUTEX_RECURSIVE || kind == PTHREAD_MUTEX_ERRORCHECK
+               ? kind
+               : 0;
+}
+
+/* The rest is for those of a known kind. */
 
 /* Whether another task of this thread, or this one, has it. */
 int co__owner_is_other(pthread_mutex_t *mutex);

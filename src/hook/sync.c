@@ -81,7 +81,9 @@ static int try_mutex(void *lock)
     pthread_mutex_t *mutex = lock;
     int r;
 
-    if (co__owner_known(mutex) && co__owner_is_other(mutex))
+    if (CO_LIKELY(!co__owner_known(mutex)))
+        return CO__REAL(pthread_mutex_trylock)(mutex);
+    if (co__owner_is_other(mutex))
         return EBUSY;
     r = CO__REAL(pthread_mutex_trylock)(mutex);
     if (r == 0)
@@ -112,7 +114,7 @@ static int lock_for_real(pthread_mutex_t *mutex,
 {
     int r = real(mutex);
 
-    if (r == 0 && co__owner_is_self(mutex))
+    if (r == 0 && co__owner_known(mutex) && co__owner_is_self(mutex))
         co__owner_locked(mutex);
     return r;
 }
@@ -171,11 +173,13 @@ int co__hook_pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock,
 
 static int unlock_mutex(pthread_mutex_t *mutex)
 {
-    int last, r;
+    int last = 1, r;
 
-    if (co__owner_known(mutex) && co__owner_is_other(mutex))
-        return EPERM;
-    last = co__owner_unlocking(mutex);
+    if (CO_UNLIKELY(co__owner_known(mutex))) {
+        if (co__owner_is_other(mutex))
+            return EPERM;
+        last = co__owner_unlocking(mutex);
+    }
     r = CO__REAL(pthread_mutex_unlock)(mutex);
     if (r == 0 && last)
         co__lot_wake(mutex, 1);
@@ -185,9 +189,7 @@ static int unlock_mutex(pthread_mutex_t *mutex)
 CO__HOOK_ALIAS(__pthread_mutex_unlock, pthread_mutex_unlock);
 int co__hook_pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
-    (void)CO__HOOKED(CO_HOOK_SYNC, pthread_mutex_unlock);
-    if (!(atomic_load_explicit(&co__hook_groups, memory_order_relaxed) &
-          CO_HOOK_SYNC))
+    if (!CO__HOOK_IS_ON(CO_HOOK_SYNC, pthread_mutex_unlock))
         return CO__REAL(pthread_mutex_unlock)(mutex);
     return unlock_mutex(mutex);
 }
@@ -261,15 +263,15 @@ int co__hook_pthread_cond_clockwait(pthread_cond_t *cond,
  * or the other. Both may wake: POSIX allows to wake more than one. */
 int co__hook_pthread_cond_signal(pthread_cond_t *cond)
 {
-    (void)CO__HOOKED(CO_HOOK_SYNC, pthread_cond_signal);
-    co__lot_wake(cond, 1);
+    if (CO__HOOK_IS_ON(CO_HOOK_SYNC, pthread_cond_signal))
+        co__lot_wake(cond, 1);
     return CO__REAL(pthread_cond_signal)(cond);
 }
 
 int co__hook_pthread_cond_broadcast(pthread_cond_t *cond)
 {
-    (void)CO__HOOKED(CO_HOOK_SYNC, pthread_cond_broadcast);
-    co__lot_wake(cond, UINT32_MAX);
+    if (CO__HOOK_IS_ON(CO_HOOK_SYNC, pthread_cond_broadcast))
+        co__lot_wake(cond, UINT32_MAX);
     return CO__REAL(pthread_cond_broadcast)(cond);
 }
 
@@ -342,11 +344,10 @@ int co__hook_pthread_rwlock_timedwrlock(pthread_rwlock_t *lock,
 CO__HOOK_ALIAS(__pthread_rwlock_unlock, pthread_rwlock_unlock);
 int co__hook_pthread_rwlock_unlock(pthread_rwlock_t *lock)
 {
-    int r;
+    int on = CO__HOOK_IS_ON(CO_HOOK_SYNC, pthread_rwlock_unlock);
+    int r = CO__REAL(pthread_rwlock_unlock)(lock);
 
-    (void)CO__HOOKED(CO_HOOK_SYNC, pthread_rwlock_unlock);
-    r = CO__REAL(pthread_rwlock_unlock)(lock);
-    if (r == 0) /* all readers, or a writer: they find out */
+    if (r == 0 && on) /* all readers, or a writer: they find out */
         co__lot_wake(lock, UINT32_MAX);
     return r;
 }
