@@ -62,6 +62,18 @@ if [ "$library" != one_of_each ]; then
     start "$library"
     check "${server_of[$library]}"
     [ -z "${tls_server_of[$library]:-}" ] || check "${tls_server_of[$library]}"
+    case $library in
+    libpq)
+        line=$("$programs/pg_pool" "${server_of[libpq]}" 10 60)
+        [[ $line == '60 queries, 10 connections: '* ]] || die "pg_pool: $line"
+        ;;
+    hiredis)
+        line=$("$programs/redis_pubsub" "${server_of[hiredis]%:*}" \
+            "${server_of[hiredis]#*:}")
+        [ "$line" = '100 subscribers, 3 messages: 300 received' ] ||
+            die "redis_pubsub: $line"
+        ;;
+    esac
     exit 0
 fi
 
