@@ -39,7 +39,7 @@ void co__buffer_give(void *buffer, size_t bytes)
     struct co__buffer *kept = buffer;
 
     if (!buffer || bytes != CO__BUFFER_BYTES || !table ||
-        table->buffers_count >= KEPT_MAX) {
+        table->buffers_count + 1 > KEPT_MAX) {
         co__free(buffer);
         return;
     }

@@ -39,7 +39,7 @@ static void check_addresses(const char *listen_on)
     client = stream_of(fds[1], 0);
     ck_assert_int_eq(co_stream_local_address(client, &here), 0);
     ck_assert_int_eq(co_stream_peer_address(server, &there), 0);
-    strcpy(text, text_of(&here));
+    snprintf(text, sizeof(text), "%s", text_of(&here));
     ck_assert_str_eq(text_of(&there), text);
     ck_assert_str_eq(text, bound_to(fds[1]));
     ck_assert_int_eq(co_stream_peer_address(client, &there), 0);
