@@ -47,8 +47,10 @@ if(COPPICE_BUILD_SHARED)
   _coppice_hook_library(coppice_hook SHARED coppice)
   _coppice_shared_properties(coppice_hook
     "${PROJECT_SOURCE_DIR}/src/coppice-hook.map")
-  # What dlsym and the dynamic linker were told stays true.
-  target_link_options(coppice_hook PRIVATE LINKER:-z,nodelete)
+  # What dlsym and the dynamic linker were told stays true; and what the library
+  # calls its own is, though the linker may bind all others to the C library.
+  target_link_options(coppice_hook PRIVATE
+    LINKER:-z,nodelete LINKER:-Bsymbolic-functions)
   set(COPPICE_RUN_LIBDIR ".")
   configure_file("${PROJECT_SOURCE_DIR}/cmake/coppice-run.in"
     "${PROJECT_BINARY_DIR}/coppice-run" @ONLY)

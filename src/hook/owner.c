@@ -19,8 +19,13 @@ struct owned {
     unsigned depth;
 };
 
-static CO_TLS struct owned table[OWNED_MAX];
-static CO_TLS unsigned count;
+/* By the slower way to a thread's variables: for the faster one there is little
+ * room in a process that opens this library late. Only mutexes that know their
+ * owner come so far. */
+#define LATE_TLS _Thread_local __attribute__((tls_model("global-dynamic")))
+
+static LATE_TLS struct owned table[OWNED_MAX];
+static LATE_TLS unsigned count;
 
 static struct owned *find(const pthread_mutex_t *mutex)
 {
@@ -32,14 +37,14 @@ static struct owned *find(const pthread_mutex_t *mutex)
 
 int co__owner_is_other(pthread_mutex_t *mutex)
 {
-    struct owned *owned = count ? find(mutex) : NULL;
+    struct owned *owned = co__owner_known(mutex) ? find(mutex) : NULL;
 
     return owned && owned->task != co_self();
 }
 
 int co__owner_is_self(pthread_mutex_t *mutex)
 {
-    struct owned *owned = count ? find(mutex) : NULL;
+    struct owned *owned = co__owner_known(mutex) ? find(mutex) : NULL;
 
     return owned && owned->task == co_self();
 }

@@ -44,7 +44,9 @@ void co__real_resolve(void)
 
 atomic_uint co__hook_groups;
 
-static CO_TLS char problem[256];
+/* As in owner.c. */
+static _Thread_local
+    __attribute__((tls_model("global-dynamic"))) char problem[256];
 
 static const struct {
     unsigned group;
