@@ -1,0 +1,130 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# interposition.sh SOURCE BUILD SCRATCH CC - the rows of HOOKS.md 5: programs
+# that are linked to the hooks in every way there is, where the linker and the
+# dynamic linker decide whether a client library's calls reach them, and whether
+# co_hook_enable says so.
+set -eu
+
+source=$1 build=$2 scratch=$3 cc=$4
+here=$source/tests/hook/interposition
+failed=0
+
+rm -rf "$scratch"
+mkdir -p "$scratch"
+cd "$scratch"
+flags="-g -std=gnu11 -D_GNU_SOURCE -I$source/include -L$scratch -L$build"
+flags="$flags -Wl,-rpath,$scratch:$build -Wl,--disable-new-dtags"
+hook="-lcoppice-hook -lcoppice"
+unset LD_PRELOAD COPPICE_HOOK COPPICE_HOOK_TRACE || true
+
+$cc $flags -fPIC -shared -o libclient.so "$here/client.c"
+$cc $flags -fPIC -shared -o libwrap.so "$here/wrap.c" $hook
+
+# make NAME FLAGS...: the program, as it is linked.
+make() {
+    name=$1
+    shift
+    $cc $flags -o "$name" "$here/program.c" "$@"
+}
+
+# says WHAT COMMAND...: its line begins, or ends, with that.
+says() {
+    want=$1
+    shift
+    got=$(env "$@" 2>&1) || got="$got (status $?)"
+    case $got in
+    $want) ;;
+    *)
+        echo "$*: \"$got\" instead of \"$want\""
+        failed=1
+        ;;
+    esac
+}
+
+# "-lX-hook anywhere in the executable's own NEEDED before libc: yes;
+# LD_BIND_NOW too"
+make first $hook -lclient
+says 'on parks' ./first
+says 'on parks' LD_BIND_NOW=1 ./first
+make after_client -lclient $hook
+says 'on parks' ./after_client
+
+# "after an explicit -lc: no", and LD_PRELOAD mends it
+make after_libc -lclient -Wl,--no-as-needed -lc $hook
+says 'off: * is bound to libc.so.6: * blocks' ./after_libc
+says 'on parks' LD_PRELOAD=libcoppice-hook.so ./after_libc
+
+# "--as-needed, nothing referenced: no, dropped": who calls co_hook_enable does
+# reference it
+make as_needed -Wl,--as-needed $hook -lclient
+says 'on parks' ./as_needed
+make dropped -DENABLE_BY_ENVIRONMENT -Wl,--as-needed $hook -lclient
+says 'on blocks' COPPICE_HOOK=1 ./dropped
+make kept -DENABLE_BY_ENVIRONMENT -Wl,--no-as-needed $hook -lclient
+says 'on parks' COPPICE_HOOK=1 ./kept
+says 'on blocks' COPPICE_HOOK=0 ./kept
+says 'on blocks' ./kept
+
+# "hook only a dependency of another library: no", and LD_PRELOAD mends it
+make dependency -DENABLE_BY_WRAP -lwrap -lclient -lcoppice
+says 'off: * is bound to libc.so.6: * blocks' ./dependency
+says 'on parks' LD_PRELOAD=libcoppice-hook.so ./dependency
+
+# "LD_PRELOAD: yes"
+make plain -DENABLE_BY_ENVIRONMENT -lclient -lcoppice
+says 'on blocks' ./plain
+says 'on parks' COPPICE_HOOK=1 LD_PRELOAD=libcoppice-hook.so ./plain
+
+# "dlopen(RTLD_GLOBAL) at run time: no"
+make opened -DENABLE_BY_DLOPEN -lclient -lcoppice -ldl
+says 'off: * is bound to libc.so.6: * blocks' ./opened
+
+# "hook .o or --whole-archive .a in the executable, without -rdynamic: yes"
+make archive -Wl,--whole-archive "$build/libcoppice-hook.a" \
+    -Wl,--no-whole-archive -lclient -lcoppice
+says 'on parks' ./archive
+
+# "--wrap with libpq.so: no (0 calls); only for objects in the link": a wrapped
+# call of the library's is the C library's all the same
+cat >wrapped.c <<'END'
+#include <unistd.h>
+int wrapped;
+ssize_t __wrap_read(int fd, void *buffer, size_t len);
+ssize_t __real_read(int fd, void *buffer, size_t len);
+ssize_t __wrap_read(int fd, void *buffer, size_t len)
+{
+    wrapped++;
+    return __real_read(fd, buffer, len);
+}
+END
+make wrap_option -DENABLE_BY_ENVIRONMENT wrapped.c -Wl,--wrap=read -lclient \
+    -lcoppice
+says 'on blocks' ./wrap_option
+
+# "client library dlopen'ed: yes; RTLD_DEEPBIND or dlmopen: no", which nobody
+# can tell from outside
+make client_opened '-DCLIENT_BY_DLOPEN=RTLD_NOW' $hook -ldl
+says 'on parks' ./client_opened
+make client_deep '-DCLIENT_BY_DLOPEN=(RTLD_NOW|RTLD_DEEPBIND)' $hook -ldl
+says 'on blocks' ./client_deep
+
+# COPPICE_HOOK_TRACE: who called what, how often, in a task, and parked
+says 'on parks' COPPICE_HOOK_TRACE=trace ./first
+awk '$1 == "libclient.so" && $2 == "read" && $3 == 1 && $4 == 1 && $5 == 1 &&
+     $6 > 0 { found = 1 } END { exit !found }' trace || {
+    echo "the trace does not tell of the client's read:"
+    cat trace
+    failed=1
+}
+says 'on blocks' COPPICE_HOOK_TRACE=trace ./kept
+awk '$1 == "libclient.so" && $2 == "read" && $3 == 1 && $4 == 0 && $5 == 0 {
+     found = 1 } END { exit !found }' trace || {
+    echo "the trace of what is not enabled tells of the wrong:"
+    cat trace
+    failed=1
+}
+says 'on parks' COPPICE_HOOK_TRACE=/nowhere/trace ./first
+
+exit $failed
