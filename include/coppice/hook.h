@@ -68,7 +68,7 @@ CO_API void co__hook_pause_end(int *in_task);
 #define CO__HOOK_PAUSE__(name)                                                 \
     for (int name CO_CLEANUP(co__hook_pause_end) = co__hook_pause_begin(),     \
                   name##_once = 1;                                             \
-         name##_once; name##_once = 0)
+         ((void)name, name##_once); name##_once = 0)
 
 CO_END_DECLS
 
