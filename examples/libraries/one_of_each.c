@@ -77,9 +77,13 @@ static int run(void *arg)
     (void)arg;
     co_task *watcher = co_spawn(watch, NULL);
     int r = co_barrier_init(&program.opened, (unsigned)tasks);
-    for (int i = 0; i < tasks && r == 0; i++)
-        if (!co_group_spawn(&all, ask_on, &program.clients[i / program.tasks]))
+    for (int i = 0; i < tasks && r == 0; i++) {
+        struct client *client = &program.clients[i / program.tasks];
+        co_spawn_options options = {.size = sizeof(options),
+                                    .name = client->library->name};
+        if (!co_group_spawn_with(&all, &options, ask_on, client))
             r = -errno;
+    }
     if (r < 0)
         co_group_cancel(&all);
     int first = co_group_wait(&all);
