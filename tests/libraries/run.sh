@@ -63,6 +63,13 @@ if [ "$library" != one_of_each ]; then
     check "${server_of[$library]}"
     [ -z "${tls_server_of[$library]:-}" ] || check "${tls_server_of[$library]}"
     case $library in
+    getaddrinfo | libmemcached) ;;
+    *)
+        [ -z "${LIMITS:-}" ] || "$LIMITS" "$library" "${server_of[$library]}" ||
+            die "limits"
+        ;;
+    esac
+    case $library in
     libpq)
         line=$("$programs/pg_pool" "${server_of[libpq]}" 10 60)
         [[ $line == '60 queries, 10 connections: '* ]] || die "pg_pool: $line"
