@@ -205,6 +205,7 @@ ssize_t co__hook_getline(char **line, size_t *size, FILE *file)
                          file);
 }
 
+CO__HOOK_ALIAS(__getdelim, getdelim); /* getline, when it is inlined */
 ssize_t co__hook_getdelim(char **line, size_t *size, int delimiter, FILE *file)
 {
     return get_delimited(CO__HOOKED(CO_HOOK_STDIO, getdelim), line, size,
