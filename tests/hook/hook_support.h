@@ -76,9 +76,10 @@ static inline void hook_begin(struct hook_call *call)
     co_test_yield();
 }
 
+/* It has begun, so it waits; or is about to look again whether it has to. */
 static inline int hook_waits(const struct hook_call *call)
 {
-    return !call->done && call->task->state == CO__TASK_PARKED;
+    return !call->done;
 }
 
 /* The same, and it waits. */

@@ -605,7 +605,8 @@ CO_TASK_TEST(an_eventfd_parks)
     ck_assert_int_eq(hook_end(&call), sizeof(count));
     ck_assert_uint_eq(count, 1);
     call.len = 4;
-    ck_assert_int_eq(hook_do(&call), -EINVAL);
+    if (!CO_TEST_EMULATED) /* which has no preadv2: the hook has to wait */
+        ck_assert_int_eq(hook_do(&call), -EINVAL);
     close(fds[0]);
 }
 
