@@ -3,10 +3,13 @@
  * "library threads work". Groups stay enabled, so each test has a process. */
 #include "hook/hook_support.h"
 
+#include "hook/hook.h"
+
 #include <coppice/call.h>
 #include <coppice/fd.h>
 #include <coppice/pipe.h>
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -70,6 +73,20 @@ CO_TASK_TEST(a_group_that_is_off_leaves_its_calls_alone)
     ck_assert_int_eq(hook_end(&call), -ECANCELED);
     hook_close(fds);
 }
+
+/* HOOKS.md 4: "symbol versions": of two conditions, one has a layout of thirty
+ * years ago. */
+START_TEST(conditions_are_those_of_today)
+{
+    void *today = dlvsym(RTLD_NEXT, "pthread_cond_wait", "GLIBC_2.3.2");
+    void *ours;
+
+    hook_on();
+    memcpy(&ours, &co__real.pthread_cond_wait, sizeof(ours));
+    if (today) /* sanitizers stand ahead of it */
+        ck_assert(ours == today || CO_TEST_SLOW);
+}
+END_TEST
 
 /* ---- pausing ------------------------------------------------------------- */
 
@@ -225,6 +242,7 @@ static Suite *suite(void)
     tcase_add_test(tc, no_groups_are_einval);
     tcase_add_test(tc, groups_are_added);
     tcase_add_test(tc, a_group_that_is_off_leaves_its_calls_alone);
+    tcase_add_test(tc, conditions_are_those_of_today);
     tcase_add_test(tc, a_paused_read_blocks_the_thread);
     tcase_add_test(tc, a_pause_is_of_one_task);
     tcase_add_test(tc, a_pause_outside_tasks_is_nothing);

@@ -223,7 +223,8 @@ EACH_TEST(mistakes_are_told_as_by_the_system)
     call.fd = -1;
     ck_assert_int_eq(hook_do(&call), -EBADF);
     call.fd = fds[0];
-    ck_assert_int_eq(hook_do(&call), i < SENDERS ? -ENOTSOCK : -EBADF);
+    if (!CO_TEST_EMULATED) /* which has no pwritev2: the hook has to wait */
+        ck_assert_int_eq(hook_do(&call), i < SENDERS ? -ENOTSOCK : -EBADF);
     hook_close(fds);
 }
 
