@@ -247,7 +247,8 @@ EACH_TEST(mistakes_are_told_as_by_the_system)
     ck_assert_int_eq(hook_do(&call), -EBADF);
     call.fd = fds[0];
     call.data = NULL;
-    if (call.fn != by_readv) /* whose second part is not NULL */
+    /* by_readv's second part is not NULL; memcheck minds. */
+    if (call.fn != by_readv && !CO_TEST_MEMCHECK)
         ck_assert_int_eq(hook_do(&call), -EFAULT);
     hook_close(fds);
 }
@@ -513,6 +514,8 @@ CO_TASK_TEST(recvmmsg_waits_for_as_many_as_it_was_told)
 
 CO_TASK_TEST(a_list_that_is_null_is_efault)
 {
+    if (CO_TEST_MEMCHECK) /* which minds */
+        return;
     prepare(0, datagrams);
     hook_put(fds[1], "a");
     ck_assert_int_eq(recvmmsg(fds[0], NULL, 1, 0, NULL), -1);
@@ -632,7 +635,7 @@ CO_TASK_TEST(a_timerfd_parks)
 CO_TASK_TEST(a_regular_file_is_read_at_once_and_whole)
 {
     char path[] = "./coppice-hook-XXXXXX";
-    char *data = calloc(1, FILE_BYTES);
+    char *data = calloc(1, FILE_BYTES + 1);
     int fd = mkostemp(path, O_CLOEXEC);
 
     ck_assert_int_ge(fd, 0);
@@ -672,8 +675,10 @@ CO_TASK_TEST(nothing_is_read_at_once)
     hook_pair(fds);
     ck_assert_int_eq(read(fds[0], got, 0), 0);
     ck_assert_int_eq(readv(fds[0], &none, 0), 0);
-    ck_assert_int_eq(readv(fds[0], nowhere, 1), -1);
-    ck_assert_int_eq(errno, EFAULT);
+    if (!CO_TEST_MEMCHECK) {
+        ck_assert_int_eq(readv(fds[0], nowhere, 1), -1);
+        ck_assert_int_eq(errno, EFAULT);
+    }
     ck_assert_int_eq(readv(fds[0], &none, less), -1);
     ck_assert_int_eq(errno, EINVAL);
     ck_assert_int_eq(read(-1, got, 0), -1);

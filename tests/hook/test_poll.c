@@ -142,8 +142,10 @@ static call_fn *const pollers[] = {
     by_poll,   by_poll_alias, by_poll_chk,   by_ppoll,       by_ppoll_chk,
     by_select, by_pselect,    by_epoll_wait, by_epoll_pwait, by_epoll_pwait2,
 };
-/* An emulator has no epoll_pwait2. */
-#define POLLERS ((int)(sizeof(pollers) / sizeof(pollers[0])) - CO_TEST_EMULATED)
+/* Emulators have no epoll_pwait2. */
+#define POLLERS                                                                \
+    ((int)(sizeof(pollers) / sizeof(pollers[0])) -                             \
+     (CO_TEST_EMULATED || CO_TEST_MEMCHECK))
 
 static int fds[2];
 static struct hook_call call;
@@ -363,8 +365,10 @@ CO_TASK_TEST(mistakes_are_told_as_by_the_system)
     struct timeval less = {-1, 0};
     struct epoll_event event;
 
-    ck_assert_int_eq(poll(nowhere, 1, -1), -1);
-    ck_assert_int_eq(errno, EFAULT);
+    if (!CO_TEST_MEMCHECK) { /* which minds */
+        ck_assert_int_eq(poll(nowhere, 1, -1), -1);
+        ck_assert_int_eq(errno, EFAULT);
+    }
     ck_assert_int_eq(ppoll(NULL, 0, &wrong, NULL), -1);
     ck_assert_int_eq(errno, EINVAL);
     ck_assert_int_eq(select(0, NULL, NULL, NULL, &less), -1);

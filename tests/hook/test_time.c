@@ -141,10 +141,12 @@ CO_TASK_TEST(mistakes_are_told_as_by_the_system)
     ck_assert_int_eq(errno, EINVAL);
     ck_assert_int_eq(nanosleep(&less, NULL), -1);
     ck_assert_int_eq(errno, EINVAL);
-    ck_assert_int_eq(nanosleep(nowhere, NULL), -1);
-    ck_assert_int_eq(errno, EFAULT);
-    ck_assert_int_eq(clock_nanosleep(CLOCK_MONOTONIC, 0, nowhere, NULL),
-                     EFAULT);
+    if (!CO_TEST_MEMCHECK) { /* which minds */
+        ck_assert_int_eq(nanosleep(nowhere, NULL), -1);
+        ck_assert_int_eq(errno, EFAULT);
+        ck_assert_int_eq(clock_nanosleep(CLOCK_MONOTONIC, 0, nowhere, NULL),
+                         EFAULT);
+    }
     ck_assert_int_eq(clock_nanosleep(CLOCK_MONOTONIC, 0, &wrong, NULL), EINVAL);
     ck_assert_int_eq(clock_nanosleep(1000, 0, &less, NULL), EINVAL);
 }
