@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#define MUCH ((size_t)3 << 20)
+#define MUCH ((size_t)1 << 20)
 
 static ssize_t by_write(struct hook_call *c)
 {
