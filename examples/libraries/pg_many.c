@@ -27,7 +27,7 @@ static void *open_connection(const char *server)
 
 static int ask(void *connection, int number)
 {
-    char text[16];
+    char text[32];
     const char *values[] = {text};
     snprintf(text, sizeof(text), "%d", number);
     PGresult *result =

@@ -58,7 +58,7 @@ static int subscriber(void *arg)
         co_event_set(&program->all_ready);
     int r = 0;
     for (int i = 0; i < MESSAGES && r == 0; i++) {
-        char wanted[16];
+        char wanted[32];
         snprintf(wanted, sizeof(wanted), "message %d", i);
         if (next_is(redis, wanted))
             program->received++;
@@ -75,7 +75,7 @@ static int publisher(void *arg)
     redisContext *redis = redis_connect(program);
     int r = redis ? co_event_wait(&program->all_ready) : -ECONNREFUSED;
     for (int i = 0; i < MESSAGES && r == 0; i++) {
-        char text[16];
+        char text[32];
         snprintf(text, sizeof(text), "message %d", i);
         redisReply *reply = redisCommand(redis, "PUBLISH news %s", text);
         if (!reply || reply->integer != program->subscribers)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * limits.c - what libraries make of a limit's end, of their own timeouts and of
- * waiting that is not for an answer: `limits CASE SERVER`, status 0 if it is so.
+ * waiting that is not for an answer: `limits LIBRARY SERVER`; status 0: as it
+ * has to be.
  */
 #include <coppice.h>
 #include <coppice/hook.h>
