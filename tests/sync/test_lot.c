@@ -157,6 +157,35 @@ CO_TASK_TEST(a_wake_beside_a_cancel_goes_to_somebody)
     }
 }
 
+static void *wake_one(void *address)
+{
+    return co_test_number((intptr_t)co__lot_wake(address, 1));
+}
+
+/* The wake is under way from another thread, and has not arrived when the
+ * cancel, or the end of the time, does: it was for this task. */
+CO_TASK_TEST(a_wake_under_way_is_before_a_cancel)
+{
+    struct visit v = {&places[0], NULL, NULL, CO_NEVER, 'a'};
+    pthread_t thread;
+    co_task *task;
+    void *count;
+
+    for (int late = 0; late < 2; late++) {
+        v.until = late ? co_now() + CO_MS : CO_NEVER;
+        task = begun(&v);
+        ck_assert_int_eq(pthread_create(&thread, NULL, wake_one, &places[0]),
+                         0);
+        ck_assert_int_eq(pthread_join(thread, &count), 0);
+        ck_assert_int_eq(co_test_return(count), 1);
+        if (late)
+            co_test_clock_pass(2 * CO_MS);
+        else
+            co_cancel(task);
+        ck_assert_int_eq(co_test_result(task), 0);
+    }
+}
+
 /* ---- threads ------------------------------------------------------------- */
 
 /* A lock made of a number and the lot, as the hooks make theirs: its waiters
@@ -249,6 +278,7 @@ static Suite *suite(void)
     tcase_add_test(tc, who_is_woken_before_it_waits_does_not_wait);
     tcase_add_test(tc, a_wait_ends_with_its_limit_a_scope_or_a_cancel);
     tcase_add_test(tc, a_wake_beside_a_cancel_goes_to_somebody);
+    tcase_add_test(tc, a_wake_under_way_is_before_a_cancel);
     suite_add_tcase(s, tc);
 
     tc = tcase_create("threads");
