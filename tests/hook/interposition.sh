@@ -110,6 +110,18 @@ says 'on parks' ./client_opened
 make client_deep '-DCLIENT_BY_DLOPEN=(RTLD_NOW|RTLD_DEEPBIND)' $hook -ldl
 says 'on blocks' ./client_deep
 
+# HOOKS.md 4, "ASan": its functions stand ahead of a shared library's, and it
+# refuses LD_PRELOAD; the archive in the executable stands ahead of them
+echo 'int main(void) { return 0; }' >empty.c
+export ASAN_OPTIONS=detect_leaks=0
+if $cc -fsanitize=address -o empty empty.c 2>/dev/null && ./empty; then
+    make asan_shared -fsanitize=address $hook -lclient
+    says 'off: * blocks' ./asan_shared
+    make asan_archive -fsanitize=address -Wl,--whole-archive \
+        "$build/libcoppice-hook.a" -Wl,--no-whole-archive -lclient -lcoppice
+    says 'on parks' ./asan_archive
+fi
+
 # COPPICE_HOOK_TRACE: who called what, how often, in a task, and parked
 says 'on parks' COPPICE_HOOK_TRACE=trace ./first
 awk '$1 == "libclient.so" && $2 == "read" && $3 == 1 && $4 == 1 && $5 == 1 &&
