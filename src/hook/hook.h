@@ -145,8 +145,8 @@ int co__hook_sleep_until(struct co__site *site, co_time until);
  * 10 ms, and not beyond `until`. *pause is 0 at first. */
 int co__hook_pause(struct co__site *site, co_time *pause, co_time until);
 
-/* Run a job on a thread: 0, or why it did not run. */
-int co__hook_offload(struct co__site *site, void (*job)(void *arg), void *arg);
+/* Call run(arg) on a thread: 0, or why it was not. */
+int co__hook_offload(struct co__site *site, void (*run)(void *arg), void *arg);
 
 /* ---- time ---------------------------------------------------------------- */
 

@@ -134,10 +134,11 @@ static void write_trace(void)
 static __attribute__((constructor)) void begin(void)
 {
     const char *asked = getenv("COPPICE_HOOK_TRACE");
+    size_t len = asked ? strlen(asked) : 0;
 
-    if (!asked || !*asked || strlen(asked) >= sizeof(path))
+    if (len == 0 || len >= sizeof(path))
         return;
-    strcpy(path, asked);
+    memcpy(path, asked, len + 1);
     atomic_fetch_or(&co__hook_groups, CO__HOOK_TRACED);
     atexit(write_trace);
 }
