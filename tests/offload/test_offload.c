@@ -245,7 +245,8 @@ static int gate_run_dns(void *arg)
 CO_TASK_TEST(lookups_do_not_keep_files_waiting)
 {
     enum {
-        LOOKUPS = 40
+        LOOKUPS = 40,
+        THREADS = 32 /* of the lane, at most */
     };
     struct gate gate;
     co_task *tasks[LOOKUPS];
@@ -254,9 +255,9 @@ CO_TASK_TEST(lookups_do_not_keep_files_waiting)
     for (int i = 0; i < LOOKUPS; i++)
         tasks[i] = co_test_spawn(gate_run_dns, &gate);
     co_test_yield();
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < THREADS; i++)
         gate_await(&gate.begun);
-    ck_assert_uint_eq(pool_threads(default_pool(CO_LANE_DNS)), 16);
+    ck_assert_uint_eq(pool_threads(default_pool(CO_LANE_DNS)), THREADS);
     for (int i = 0; i < 10; i++)
         ck_assert_int_eq(co_offload(add, NULL), 1);
     ck_assert_int_eq(atomic_load(&gate.ran), 0);
