@@ -186,7 +186,7 @@ static const co_dial_options defaults = {.size = sizeof(defaults)};
 
 int co_dial_fd(const char *url, const co_dial_options *options)
 {
-    struct target target;
+    struct target target = {0};
     int r;
 
     options = options ? options : &defaults;
@@ -211,7 +211,7 @@ static co_stream *wrap(co_stream *plain, const struct target *target,
 int co_dial(const char *url, const co_dial_options *options, co_stream **out)
 {
     const co_stream_options *how = options ? options->stream : NULL;
-    struct target target;
+    struct target target = {0};
     co_stream *stream;
     int fd, r;
 

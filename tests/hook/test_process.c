@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-extern char **environ;
-
 pid_t __waitpid(pid_t pid, int *status, int options);
 
 /* It ends when what it reads from is closed, and returns 7. */
@@ -299,8 +297,8 @@ static pid_t vfork_and_close(void)
     pid_t pid = vfork(); /* NOLINT: it is what is tested */
 
     if (pid == 0) {
-        close(fds[0]);
-        close(fds[1]);
+        close(fds[0]); /* NOLINT: likewise */
+        close(fds[1]); /* NOLINT */
         _exit(CO_TEST_WELL);
     }
     return pid;

@@ -774,8 +774,10 @@ static pthread_barrier_t barrier;
 
 static int meet(void *unused)
 {
+    int r = pthread_barrier_wait(&barrier);
+
     (void)unused;
-    return pthread_barrier_wait(&barrier) == PTHREAD_BARRIER_SERIAL_THREAD;
+    return r == PTHREAD_BARRIER_SERIAL_THREAD;
 }
 
 CO_TASK_TEST(tasks_meet_at_a_barrier)
