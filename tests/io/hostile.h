@@ -123,8 +123,9 @@ static size_t heap_now(void)
 #if defined(__GLIBC__)
     size_t kept = co_loop_running()->fds->buffers_count * CO__BUFFER_BYTES;
     struct mallinfo2 info = mallinfo2();
+    size_t used = info.uordblks + info.hblkhd;
 
-    return info.uordblks + info.hblkhd - kept;
+    return used > kept ? used - kept : 0; /* a debugger's heap tells 0 */
 #else
     return 0;
 #endif
