@@ -73,14 +73,14 @@ static int got(co_pool *pool)
     return r < 0 ? r : (int)(intptr_t)item;
 }
 
-static int gets(void *pool)
+static int get_one(void *pool)
 {
     return got(pool);
 }
 
 static co_task *waiter_of(co_pool *pool)
 {
-    co_task *task = co_test_spawn(gets, pool);
+    co_task *task = co_test_spawn(get_one, pool);
 
     co_test_yield();
     ck_assert_int_eq(task->state, CO__TASK_PARKED);
