@@ -2,10 +2,11 @@
 #
 # libcoppice-hook: the targets coppice_hook (shared, if wanted) and
 # coppice_hook_static, and the program coppice-run. Linux with glibc alone: it
-# stands in for functions of that library. Sets COPPICE_HAVE_HOOK.
+# stands in for functions of that library (as the shim of kqueue does for some
+# of the same, so not with that). Sets COPPICE_HAVE_HOOK.
 
 set(COPPICE_HAVE_HOOK FALSE)
-if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT COPPICE_KQUEUE_SOURCES)
   include(CheckSourceCompiles)
   check_source_compiles(C "
     #include <features.h>
