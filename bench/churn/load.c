@@ -9,21 +9,11 @@
  */
 #include "phases.h"
 
-#include <errno.h>
-#include <sys/epoll.h>
-
-#define EVENTS_MAX 512
-#define STALL_MS   5000
-
 static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n"
                               "Connection: close\r\n\r\n";
 static const char answer[] = "HTTP/1.1 200 OK\r\n";
 
-static struct {
-    int connections;
-    int rounds;
-    double seconds;
-} options = {64, 7, 0.5};
+static struct phases_options options = {64, 7, 0.5, false};
 
 /* One that is under way. */
 struct connection {
@@ -59,8 +49,9 @@ static void make_one(struct server *server, struct connection *c)
 
 /* Until the server has ended it. It is reset then, so that there is no state
  * TIME_WAIT for each that was made. */
-static void receive(struct server *server, struct connection *c)
+static void receive(struct server *server, void *connection)
 {
+    struct connection *c = connection;
     const struct linger reset = {.l_onoff = 1, .l_linger = 0};
     char buffer[1024];
     ssize_t n;
@@ -95,7 +86,6 @@ static void open_churn(struct server *server)
 
 static void make_all(struct server *server, long connections)
 {
-    static struct epoll_event events[EVENTS_MAX];
     struct churn *churn;
 
     if (!server->own)
@@ -104,42 +94,14 @@ static void make_all(struct server *server, long connections)
     to_make = to_end = connections;
     for (int i = 0; i < options.connections; i++)
         make_one(server, &churn->connections[i]);
-    while (to_end > 0) {
-        int n = epoll_wait(churn->epoll, events, EVENTS_MAX, STALL_MS);
-
-        if (n < 0 && errno != EINTR)
-            bench_die("epoll_wait");
-        if (n == 0)
-            fail(server, "stalled");
-        for (int i = 0; i < n; i++)
-            receive(server, events[i].data.ptr);
-    }
+    phases_pump(server, churn->epoll, &to_end, receive);
 }
 
 int main(int argc, char **argv)
 {
     static struct server servers[SERVERS_MAX];
-    char *init[] = {argv[0], "0", NULL};
-    int count = 0, option;
+    int count = phases_begin(argc, argv, "c:r:t:", &options, servers);
 
-    while ((option = getopt(argc, argv, "c:r:t:")) != -1) {
-        switch (option) {
-        case 'c':
-            options.connections = atoi(optarg);
-            break;
-        case 'r':
-            options.rounds = atoi(optarg);
-            break;
-        case 't':
-            options.seconds = atof(optarg);
-            break;
-        default:
-            return 2;
-        }
-    }
-    net_init(2, init);
-    for (; optind < argc && count < SERVERS_MAX; optind++)
-        parse_server(&servers[count++], argv[optind]);
     phases_measure(servers, count, options.rounds, options.seconds,
                    2L * options.connections, make_all);
     return 0;

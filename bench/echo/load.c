@@ -12,14 +12,9 @@
  */
 #include "phases.h"
 
-#include <errno.h>
-#include <sys/epoll.h>
-
 #define MESSAGE        64
 #define PATTERN        251 /* prime: messages begin at every offset */
-#define EVENTS_MAX     512
-#define CONNECTING_MAX 50 /* first messages under way at a time */
-#define STALL_MS       5000
+#define CONNECTING_MAX 50  /* first messages under way at a time */
 
 struct connection {
     int fd;
@@ -33,12 +28,7 @@ struct echo {
     struct connection connections[];
 };
 
-static struct {
-    int connections;
-    int rounds;
-    double seconds;
-    bool memory;
-} options = {64, 7, 0.5, false};
+static struct phases_options options = {64, 7, 0.5, false};
 
 static char pattern[PATTERN + MESSAGE];
 static long to_send, to_receive;
@@ -62,8 +52,9 @@ static void send_message(struct server *server, struct connection *c)
         fail(server, "cannot send");
 }
 
-static void receive(struct server *server, struct connection *c)
+static void receive(struct server *server, void *connection)
 {
+    struct connection *c = connection;
     char buffer[MESSAGE + 1];
     ssize_t n = recv(c->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
 
@@ -83,19 +74,9 @@ static void receive(struct server *server, struct connection *c)
 
 static void pump(struct server *server)
 {
-    static struct epoll_event events[EVENTS_MAX];
     const struct echo *echo = server->own;
 
-    while (to_receive > 0) {
-        int n = epoll_wait(echo->epoll, events, EVENTS_MAX, STALL_MS);
-
-        if (n < 0 && errno != EINTR)
-            bench_die("epoll_wait");
-        if (n == 0)
-            fail(server, "stalled");
-        for (int i = 0; i < n; i++)
-            receive(server, events[i].data.ptr);
-    }
+    phases_pump(server, echo->epoll, &to_receive, receive);
 }
 
 static void connect_all(struct server *server)
@@ -161,32 +142,10 @@ static void measure_memory(struct server *servers, int count)
 int main(int argc, char **argv)
 {
     static struct server servers[SERVERS_MAX];
-    char *init[] = {argv[0], "0", NULL};
-    int count = 0, option;
+    int count = phases_begin(argc, argv, "c:r:t:m", &options, servers);
 
-    while ((option = getopt(argc, argv, "c:r:t:m")) != -1) {
-        switch (option) {
-        case 'c':
-            options.connections = atoi(optarg);
-            break;
-        case 'r':
-            options.rounds = atoi(optarg);
-            break;
-        case 't':
-            options.seconds = atof(optarg);
-            break;
-        case 'm':
-            options.memory = true;
-            break;
-        default:
-            return 2;
-        }
-    }
-    net_init(2, init);
     for (size_t i = 0; i < sizeof(pattern); i++)
         pattern[i] = (char)(i % PATTERN * 37 + 11);
-    for (; optind < argc && count < SERVERS_MAX; optind++)
-        parse_server(&servers[count++], argv[optind]);
     if (options.memory)
         measure_memory(servers, count);
     else

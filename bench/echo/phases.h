@@ -17,9 +17,13 @@
 
 #include "net.h"
 
+#include <errno.h>
 #include <stdbool.h>
+#include <sys/epoll.h>
 
 #define SERVERS_MAX 16
+#define EVENTS_MAX  512
+#define STALL_MS    5000
 #define DISTURBED   0.04  /* share of a phase spent waiting for a CPU */
 #define PAUSE_US    20000 /* between phases, so that servers go idle */
 #define SOURCES     16    /* addresses 127.0.0.2 and on */
@@ -215,6 +219,68 @@ BENCH_UNUSED static void phases_measure(struct server *servers, int count,
             printf("P %d %s %.1f\n", round, servers[i].name, phases[i].ns);
         fflush(stdout);
         round++;
+    }
+}
+
+/* ---- what most of the programs are called with, and wait for ------------- */
+
+struct phases_options {
+    int connections;
+    int rounds;
+    double seconds; /* a phase */
+    bool memory;    /* -m, where it is known */
+};
+
+/* "[-c connections] [-r rounds] [-t seconds]", and what else `letters` says,
+ * then the servers. Returns how many. */
+BENCH_UNUSED static int phases_begin(int argc, char **argv, const char *letters,
+                                     struct phases_options *options,
+                                     struct server *servers)
+{
+    char *init[] = {argv[0], "0", NULL};
+    int count = 0, option;
+
+    while ((option = getopt(argc, argv, letters)) != -1) {
+        switch (option) {
+        case 'c':
+            options->connections = atoi(optarg);
+            break;
+        case 'r':
+            options->rounds = atoi(optarg);
+            break;
+        case 't':
+            options->seconds = atof(optarg);
+            break;
+        case 'm':
+            options->memory = true;
+            break;
+        default:
+            exit(2);
+        }
+    }
+    net_init(2, init);
+    for (; optind < argc && count < SERVERS_MAX; optind++)
+        parse_server(&servers[count++], argv[optind]);
+    return count;
+}
+
+/* Call for what is readable, until *left is 0. */
+BENCH_UNUSED static void phases_pump(struct server *server, int epoll,
+                                     const long *left,
+                                     void (*readable)(struct server *server,
+                                                      void *connection))
+{
+    static struct epoll_event events[EVENTS_MAX];
+
+    while (*left > 0) {
+        int n = epoll_wait(epoll, events, EVENTS_MAX, STALL_MS);
+
+        if (n < 0 && errno != EINTR)
+            bench_die("epoll_wait");
+        if (n == 0)
+            fail(server, "stalled, or has lost something");
+        for (int i = 0; i < n; i++)
+            readable(server, events[i].data.ptr);
     }
 }
 

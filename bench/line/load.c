@@ -9,20 +9,11 @@
  */
 #include "phases.h"
 
-#include <errno.h>
-#include <sys/epoll.h>
+#define LINE  64 /* with its end */
+#define LINES 8  /* under way on a connection */
+#define BATCH (LINE * LINES)
 
-#define LINE       64 /* with its end */
-#define LINES      8  /* under way on a connection */
-#define BATCH      (LINE * LINES)
-#define EVENTS_MAX 512
-#define STALL_MS   5000
-
-static struct {
-    int connections;
-    int rounds;
-    double seconds;
-} options = {64, 7, 0.5};
+static struct phases_options options = {64, 7, 0.5, false};
 
 struct connection {
     int fd;
@@ -48,8 +39,9 @@ static void send_batch(struct server *server, struct connection *c)
         fail(server, "cannot be sent to");
 }
 
-static void receive(struct server *server, struct connection *c)
+static void receive(struct server *server, void *connection)
 {
+    struct connection *c = connection;
     char got[BATCH + 1];
     ssize_t n;
 
@@ -91,7 +83,6 @@ static void open_lines(struct server *server)
 
 static void exchange(struct server *server, long count)
 {
-    static struct epoll_event events[EVENTS_MAX];
     struct lines *lines;
 
     if (!server->own)
@@ -100,44 +91,16 @@ static void exchange(struct server *server, long count)
     to_send = to_receive = count / LINES;
     for (int i = 0; i < options.connections; i++)
         send_batch(server, &lines->connections[i]);
-    while (to_receive > 0) {
-        int n = epoll_wait(lines->epoll, events, EVENTS_MAX, STALL_MS);
-
-        if (n < 0 && errno != EINTR)
-            bench_die("epoll_wait");
-        if (n == 0)
-            fail(server, "stalled");
-        for (int i = 0; i < n; i++)
-            receive(server, events[i].data.ptr);
-    }
+    phases_pump(server, lines->epoll, &to_receive, receive);
 }
 
 int main(int argc, char **argv)
 {
     static struct server servers[SERVERS_MAX];
-    char *init[] = {argv[0], "0", NULL};
-    int count = 0, option;
+    int count = phases_begin(argc, argv, "c:r:t:", &options, servers);
 
-    while ((option = getopt(argc, argv, "c:r:t:")) != -1) {
-        switch (option) {
-        case 'c':
-            options.connections = atoi(optarg);
-            break;
-        case 'r':
-            options.rounds = atoi(optarg);
-            break;
-        case 't':
-            options.seconds = atof(optarg);
-            break;
-        default:
-            return 2;
-        }
-    }
-    net_init(2, init);
     for (int i = 0; i < BATCH; i++)
         batch[i] = (i + 1) % LINE ? (char)('a' + (i + i / LINE) % 26) : '\n';
-    for (; optind < argc && count < SERVERS_MAX; optind++)
-        parse_server(&servers[count++], argv[optind]);
     phases_measure(servers, count, options.rounds, options.seconds,
                    (long)LINES * options.connections, exchange);
     return 0;

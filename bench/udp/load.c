@@ -8,18 +8,9 @@
  */
 #include "phases.h"
 
-#include <errno.h>
-#include <sys/epoll.h>
+#define MESSAGE 64
 
-#define MESSAGE    64
-#define EVENTS_MAX 512
-#define STALL_MS   5000
-
-static struct {
-    int sockets;
-    int rounds;
-    double seconds;
-} options = {64, 7, 0.5};
+static struct phases_options options = {64, 7, 0.5, false};
 
 /* A server's own. */
 struct sockets {
@@ -39,15 +30,15 @@ static struct sockets *open_sockets(const struct server *server)
 {
     struct sockaddr_in to = net_loopback(server->port);
     struct sockets *own =
-        calloc(1, sizeof(*own) + (size_t)options.sockets * sizeof(int));
+        calloc(1, sizeof(*own) + (size_t)options.connections * sizeof(int));
 
     if (!own)
         bench_die("calloc");
     own->epoll = epoll_create1(EPOLL_CLOEXEC);
-    for (int i = 0; i < options.sockets; i++) {
+    for (int i = 0; i < options.connections; i++) {
         int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         struct epoll_event event = {.events = EPOLLIN | EPOLLET,
-                                    .data = {.fd = fd}};
+                                    .data = {.ptr = &own->fds[i]}};
 
         if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
             bench_die("socket");
@@ -69,8 +60,9 @@ static void send_one(const struct server *server, int fd)
         fail(server, "cannot be sent to");
 }
 
-static void receive(const struct server *server, int fd)
+static void receive(struct server *server, void *socket_of)
 {
+    int fd = *(const int *)socket_of;
     struct message message;
     ssize_t n = recv(fd, &message, sizeof(message), MSG_DONTWAIT);
 
@@ -84,51 +76,22 @@ static void receive(const struct server *server, int fd)
 
 static void exchange(struct server *server, long messages)
 {
-    static struct epoll_event events[EVENTS_MAX];
     struct sockets *own = server->own;
 
     if (!own)
         server->own = own = open_sockets(server);
     to_send = to_receive = messages;
-    for (int i = 0; i < options.sockets; i++)
+    for (int i = 0; i < options.connections; i++)
         send_one(server, own->fds[i]);
-    while (to_receive > 0) {
-        int n = epoll_wait(own->epoll, events, EVENTS_MAX, STALL_MS);
-
-        if (n < 0 && errno != EINTR)
-            bench_die("epoll_wait");
-        if (n == 0)
-            fail(server, "has lost a datagram");
-        for (int i = 0; i < n; i++)
-            receive(server, events[i].data.fd);
-    }
+    phases_pump(server, own->epoll, &to_receive, receive);
 }
 
 int main(int argc, char **argv)
 {
     static struct server servers[SERVERS_MAX];
-    char *init[] = {argv[0], "0", NULL};
-    int count = 0, option;
+    int count = phases_begin(argc, argv, "c:r:t:", &options, servers);
 
-    while ((option = getopt(argc, argv, "c:r:t:")) != -1) {
-        switch (option) {
-        case 'c':
-            options.sockets = atoi(optarg);
-            break;
-        case 'r':
-            options.rounds = atoi(optarg);
-            break;
-        case 't':
-            options.seconds = atof(optarg);
-            break;
-        default:
-            return 2;
-        }
-    }
-    net_init(2, init);
-    for (; optind < argc && count < SERVERS_MAX; optind++)
-        parse_server(&servers[count++], argv[optind]);
     phases_measure(servers, count, options.rounds, options.seconds,
-                   2L * options.sockets, exchange);
+                   2L * options.connections, exchange);
     return 0;
 }

@@ -159,6 +159,11 @@ co_time co__after(co_time span);
 /* That at which another clock will say `until`. */
 co_time co__moment_of(clockid_t clock, const struct timespec *until);
 
+/* ---- descriptors that end ------------------------------------------------ */
+
+/* One is about to be closed; a negative one is none. */
+void co__hook_closing(int fd);
+
 /* ---- locks --------------------------------------------------------------- */
 
 /* What keeps OpenSSL's and the C++ runtime's state a task. */

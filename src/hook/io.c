@@ -19,11 +19,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
-
-/* So often in a row "ready" may not be true. */
-#define CONTRADICTIONS_MAX 16
 
 /* A call that may wait. */
 struct transfer {
@@ -33,8 +29,7 @@ struct transfer {
     int other; /* ...and is none */
     int writes;
     struct msghdr message;
-    struct iovec *iov; /* the caller's: message has our copy */
-    int single;        /* one buffer, and nothing else */
+    int single; /* one buffer, and nothing else */
 };
 
 /* ---- one try ------------------------------------------------------------- */
@@ -203,7 +198,7 @@ static int wait_more(struct co__site *site, struct transfer *t,
     int r = co__op_wait(site, t->fd, t->writes ? CO_WRITABLE : CO_READABLE,
                         patience);
 
-    if (r == 1 && ++patience->rounds > CONTRADICTIONS_MAX) {
+    if (r == 1 && ++patience->rounds > CO__CONTRADICTIONS_MAX) {
         r = co__hook_pause(site, &patience->pause, patience->until);
         r = r < 0 ? r : 1;
     }
@@ -361,15 +356,12 @@ ssize_t co__hook_writev(int fd, const struct iovec *iov, int count)
 
 /* ---- recv(2), send(2) ---------------------------------------------------- */
 
-/* What does not wait is not our business. */
-#define AT_ONCE (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)
-
 ssize_t co__hook_recv(int fd, void *buffer, size_t len, int flags)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, recv);
     struct transfer t = {.fd = fd, .flags = flags};
 
-    if (!site || flags & AT_ONCE)
+    if (!site || flags & CO__AT_ONCE)
         return CO__REAL(recv)(fd, buffer, len, flags);
     return transfer_one(site, &t, buffer, len);
 }
@@ -380,7 +372,7 @@ ssize_t co__hook___recv_chk(int fd, void *buffer, size_t len, size_t room,
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, recv);
     struct transfer t = {.fd = fd, .flags = flags};
 
-    if (!site || flags & AT_ONCE || len > room)
+    if (!site || flags & CO__AT_ONCE || len > room)
         return CO__REAL(__recv_chk)(fd, buffer, len, room, flags);
     return transfer_one(site, &t, buffer, len);
 }
@@ -391,7 +383,7 @@ ssize_t co__hook_send(int fd, const void *data, size_t len, int flags)
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, send);
     struct transfer t = {.fd = fd, .flags = flags, .writes = 1};
 
-    if (!site || flags & AT_ONCE)
+    if (!site || flags & CO__AT_ONCE)
         return CO__REAL(send)(fd, data, len, flags);
     return transfer_one(site, &t, data, len);
 }
@@ -416,7 +408,7 @@ ssize_t co__hook_recvfrom(int fd, void *buffer, size_t len, int flags,
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, recvfrom);
     struct transfer t = {.fd = fd, .flags = flags};
 
-    if (!site || flags & AT_ONCE)
+    if (!site || flags & CO__AT_ONCE)
         return CO__REAL(recvfrom)(fd, buffer, len, flags, addr, addr_len);
     return receive_from(site, &t, buffer, len, addr, addr_len);
 }
@@ -428,7 +420,7 @@ ssize_t co__hook___recvfrom_chk(int fd, void *buffer, size_t len, size_t room,
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, recvfrom);
     struct transfer t = {.fd = fd, .flags = flags};
 
-    if (!site || flags & AT_ONCE || len > room)
+    if (!site || flags & CO__AT_ONCE || len > room)
         return CO__REAL(__recvfrom_chk)(fd, buffer, len, room, flags, addr,
                                         addr_len);
     return receive_from(site, &t, buffer, len, addr, addr_len);
@@ -446,7 +438,7 @@ ssize_t co__hook_sendto(int fd, const void *data, size_t len, int flags,
                     .msg_namelen = addr_len},
     };
 
-    if (!site || flags & AT_ONCE)
+    if (!site || flags & CO__AT_ONCE)
         return CO__REAL(sendto)(fd, data, len, flags, addr, addr_len);
     return transfer_one(site, &t, data, len);
 }
@@ -457,7 +449,7 @@ ssize_t co__hook_recvmsg(int fd, struct msghdr *message, int flags)
     struct transfer t = {.fd = fd, .flags = flags};
     ssize_t n;
 
-    if (!site || flags & AT_ONCE || !message)
+    if (!site || flags & CO__AT_ONCE || !message)
         return CO__REAL(recvmsg)(fd, message, flags);
     t.message = *message;
     n = transfer(site, &t);
@@ -474,126 +466,8 @@ ssize_t co__hook_sendmsg(int fd, const struct msghdr *message, int flags)
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, sendmsg);
     struct transfer t = {.fd = fd, .flags = flags, .writes = 1};
 
-    if (!site || flags & AT_ONCE || !message)
+    if (!site || flags & CO__AT_ONCE || !message)
         return CO__REAL(sendmsg)(fd, message, flags);
     t.message = *message;
     return transfer(site, &t);
-}
-
-/* ---- several at a time --------------------------------------------------- */
-
-int co__hook_recvmmsg(int fd, struct mmsghdr *list, unsigned count, int flags,
-                      struct timespec *limit)
-{
-    struct co__site *site = CO__HOOKED(CO_HOOK_IO, recvmmsg);
-    co_time end;
-    unsigned i;
-
-    if (!site || flags & AT_ONCE || !list || count == 0)
-        return CO__REAL(recvmmsg)(fd, list, count, flags, limit);
-    end = limit ? co__after(co__span_of(limit)) : CO_NEVER;
-    for (i = 0; i < count; i++) {
-        int one = flags & ~MSG_WAITFORONE;
-        ssize_t n;
-
-        if (i > 0 && flags & MSG_WAITFORONE)
-            one |= MSG_DONTWAIT;
-        n = co__hook_recvmsg(fd, &list[i].msg_hdr, one);
-        if (n < 0)
-            break;
-        list[i].msg_len = (unsigned)n;
-        /* The kernel, too, looks at the clock after a message only. */
-        if (limit && co_now() >= end) {
-            i++;
-            break;
-        }
-    }
-    return i > 0 ? (int)i : -1;
-}
-
-int co__hook_sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
-{
-    struct co__site *site = CO__HOOKED(CO_HOOK_IO, sendmmsg);
-    unsigned i;
-
-    if (!site || flags & AT_ONCE || !list || count == 0)
-        return CO__REAL(sendmmsg)(fd, list, count, flags);
-    for (i = 0; i < count; i++) {
-        ssize_t n = co__hook_sendmsg(fd, &list[i].msg_hdr, flags);
-
-        if (n < 0)
-            break;
-        list[i].msg_len = (unsigned)n;
-    }
-    return i > 0 ? (int)i : -1;
-}
-
-/* ---- sendfile(2), splice(2) ---------------------------------------------- */
-
-CO__HOOK_ALIAS(sendfile64, sendfile);
-ssize_t co__hook_sendfile(int out, int in, off_t *offset, size_t len)
-{
-    struct co__site *site = CO__HOOKED(CO_HOOK_IO, sendfile);
-    struct co__patience patience = CO__PATIENCE;
-    ssize_t n, done = 0;
-    int r;
-
-    if (!site || len == 0 || co__op_nonblocking(out))
-        return CO__REAL(sendfile)(out, in, offset, len);
-    r = co__guest_enter();
-    if (r < 0)
-        return co__hook_fail(r);
-    while ((size_t)done < len) {
-        int flags = co__op_unblock(out);
-
-        n = CO__REAL(sendfile)(out, in, offset, len - (size_t)done);
-        co__op_reblock(out, flags);
-        if (n > 0)
-            done += n;
-        else if (n == 0)
-            break;
-        else if (errno != EAGAIN)
-            return done ? done : n;
-        else if ((r = co__op_wait(site, out, CO_WRITABLE, &patience)) != 1)
-            return done ? done : co__hook_fail(r < 0 ? r : EAGAIN);
-    }
-    return done;
-}
-
-/* Which of the two has made it wait is not told. */
-static int splice_wait(struct co__site *site, int in, int out,
-                       struct co__patience *patience)
-{
-    struct pollfd p = {in, POLLIN, 0};
-
-    return CO__REAL(poll)(&p, 1, 0) == 0
-               ? co__op_wait(site, in, CO_READABLE, patience)
-               : co__op_wait(site, out, CO_WRITABLE, patience);
-}
-
-ssize_t co__hook_splice(int in, off64_t *in_offset, int out,
-                        off64_t *out_offset, size_t len, unsigned flags)
-{
-    struct co__site *site = CO__HOOKED(CO_HOOK_IO, splice);
-    struct co__patience patience = CO__PATIENCE;
-    int r;
-
-    if (!site || len == 0 || flags & SPLICE_F_NONBLOCK)
-        return CO__REAL(splice)(in, in_offset, out, out_offset, len, flags);
-    r = co__guest_enter();
-    while (r >= 0) {
-        int in_flags = in_offset ? 0 : co__op_unblock(in);
-        int out_flags = out_offset ? 0 : co__op_unblock(out);
-        ssize_t n = CO__REAL(splice)(in, in_offset, out, out_offset, len,
-                                     flags | SPLICE_F_NONBLOCK);
-
-        co__op_reblock(out, out_flags);
-        co__op_reblock(in, in_flags);
-        if (n >= 0 || errno != EAGAIN)
-            return n;
-        r = splice_wait(site, in, out, &patience);
-        if (r == 0)
-            r = -EAGAIN;
-    }
-    return co__hook_fail(r);
 }

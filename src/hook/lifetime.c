@@ -6,13 +6,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/close_range.h>
+
+void co__hook_closing(int fd)
+{
+    if (fd >= 0 && fd < INT_MAX)
+        co__guest_closing(fd, fd + 1);
+}
 
 CO__HOOK_ALIAS(__close, close);
 int co__hook_close(int fd)
 {
     if (CO__HOOK_IS_ON(CO_HOOK_IO, close))
-        co__guest_closing(fd);
+        co__hook_closing(fd);
     return CO__REAL(close)(fd);
 }
 
@@ -20,7 +27,7 @@ int co__hook_close(int fd)
 static void replacing(int from, int to, int flags)
 {
     if (from != to && !(flags & ~O_CLOEXEC) && fcntl(from, F_GETFD) >= 0)
-        co__guest_closing(to);
+        co__hook_closing(to);
 }
 
 CO__HOOK_ALIAS(__dup2, dup2);
@@ -39,7 +46,7 @@ int co__hook_dup3(int from, int to, int flags)
 }
 
 /* Numbers beyond were never a descriptor of ours: the limit may be far. */
-#define RANGE_MAX 1048576u
+#define RANGE_MAX 1048576
 
 static void closing_range(unsigned first, unsigned last)
 {
@@ -48,8 +55,10 @@ static void closing_range(unsigned first, unsigned last)
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < end)
         end = limit.rlim_cur;
-    for (rlim_t fd = first; fd <= last && fd < end; fd++)
-        co__guest_closing((int)fd);
+    if (last < end)
+        end = (rlim_t)last + 1;
+    if (first < end)
+        co__guest_closing((int)first, (int)end);
 }
 
 int co__hook_close_range(unsigned first, unsigned last, int flags)
@@ -72,7 +81,7 @@ int co__hook_fclose(FILE *file)
     if (CO__HOOK_IS_ON(CO_HOOK_IO, fclose) && file) {
         int error = errno;
 
-        co__guest_closing(fileno(file)); /* of a stream in memory: -1 */
+        co__hook_closing(fileno(file)); /* of a stream in memory: -1 */
         errno = error;
     }
     return CO__REAL(fclose)(file);

@@ -5,6 +5,13 @@
 
 #include "hook/hook.h"
 
+/* Flags of recv and send: what does not wait is not our business. */
+#define CO__AT_ONCE (MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)
+
+/* So often in a row the reactor may say "ready" and the try "not so": then it
+ * is tried after a pause. */
+#define CO__CONTRADICTIONS_MAX 16
+
 /* What is asked of a descriptor when it has made a call wait for the first
  * time. */
 struct co__patience {

@@ -8,6 +8,7 @@
 #include <coppice/select.h>
 
 #include "hook/hook.h"
+#include "hook/op.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -114,9 +115,6 @@ static int ask(struct pollfd *fds, nfds_t count, const sigset_t *mask)
                 : CO__REAL(poll)(fds, count, 0);
 }
 
-/* Ready for the reactor and not for poll(2) in a row: give way. */
-#define CONTRADICTIONS_MAX 16
-
 static int poll_until(struct co__site *site, struct pollfd *fds, nfds_t count,
                       co_time until, const sigset_t *mask)
 {
@@ -130,7 +128,7 @@ static int poll_until(struct co__site *site, struct pollfd *fds, nfds_t count,
         n = ask(fds, count, mask);
         if (n != 0 || r == 0)
             return n;
-        if (++rounds > CONTRADICTIONS_MAX)
+        if (++rounds > CO__CONTRADICTIONS_MAX)
             r = co__hook_pause(site, &pause, until);
         if (r >= 0)
             r = wait_any(site, fds, count, until, &pause);
@@ -266,7 +264,7 @@ static int select_until(struct co__site *site, struct sets *sets, co_time until,
         n = sets_ask(sets, mask);
         if (n != 0 || r == 0)
             break;
-        if (++rounds > CONTRADICTIONS_MAX)
+        if (++rounds > CO__CONTRADICTIONS_MAX)
             r = co__hook_pause(site, &pause, until);
         if (r >= 0)
             r = wait_any(site, sets->fds, sets->fds_count, until, &pause);

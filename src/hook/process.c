@@ -21,8 +21,7 @@ static int wait_end(struct co__site *site, pid_t pid)
     if (fd < 0)
         return 1;
     r = co__hook_wait_fd(site, fd, CO_READABLE, CO_NEVER);
-    co__guest_closing(fd);
-    CO__REAL(close)(fd);
+    co_close(fd);
     return r < 0 ? r : 0;
 }
 
@@ -153,7 +152,7 @@ int co__hook_pclose(FILE *file)
 
     if (!site || !file)
         return CO__REAL(pclose)(file);
-    co__guest_closing(fileno(file));
+    co__hook_closing(fileno(file));
     if (co__hook_offload(site, run_pclose, &mine) < 0)
         return CO__REAL(pclose)(file);
     return mine.result;

@@ -113,7 +113,7 @@ int co_hook_enable(unsigned groups)
     r = verify(groups);
     if (r < 0)
         return r;
-    co__guest_closing(-1);
+    co__guest_closing(0, 0);
     co__hook_keep();
     atomic_fetch_or(&co__hook_groups, groups);
     return 0;

@@ -18,7 +18,7 @@ int co__hook_fail(int error)
     return -1;
 }
 
-/* co_wait_fd, or co_sleep_until if there are no directions; 0 at `until`. */
+/* co_wait_fd; 0 at `until`. */
 static int wait_until(int fd, int directions, co_time until)
 {
     co_scope scope = {0};

@@ -70,8 +70,10 @@ static int at_home(void)
     return getpid() == atomic_load(&home.pid);
 }
 
-void co__guest_closing(int fd)
+void co__guest_closing(int first, int end)
 {
-    if (at_home() && fd >= 0)
+    if (!at_home())
+        return;
+    for (int fd = first; fd < end; fd++)
         (void)co__fd_disown(fd); /* another loop's notices when it is reused */
 }

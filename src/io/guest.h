@@ -30,10 +30,11 @@ CO_API int co__guest_enter(void);
  * calls are the library's own. */
 CO_API int co__guest_owns(int fd);
 
-/* A descriptor is about to be closed, or replaced: who waits for it gets
- * -EBADF, and the reactor forgets it. Nothing happens in a child of vfork(2),
- * which has our memory and not our descriptors; to know it, it is called once
- * (with -1) before there is any. */
-CO_API void co__guest_closing(int fd);
+/* The descriptors from `first` up to, and without, `end` are about to be
+ * closed, or replaced: who waits for them gets -EBADF, and the reactor forgets
+ * them.
+ * Nothing happens in a child of vfork(2), which has our memory and not our
+ * descriptors; to know it, it is called once (0, 0) before there is any. */
+CO_API void co__guest_closing(int first, int end);
 
 #endif

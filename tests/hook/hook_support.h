@@ -182,4 +182,21 @@ static inline void hook_limit(int fd, int name, int ms)
                      0);
 }
 
+/* A loop test, tcase_add_loop_test(3), whose body is a task's: one for each of
+ * a family of calls. */
+#define EACH_TEST(name)                                                        \
+    static int name##_i;                                                       \
+    static void name##_body(int i);                                            \
+    static void name##_run(void)                                               \
+    {                                                                          \
+        name##_body(name##_i);                                                 \
+    }                                                                          \
+    START_TEST(name)                                                           \
+    {                                                                          \
+        name##_i = _i;                                                         \
+        co_test_in_task(name##_run);                                           \
+    }                                                                          \
+    END_TEST                                                                   \
+    static void name##_body(int i)
+
 #endif

@@ -17,7 +17,7 @@ cd "$scratch"
 flags="-g -std=gnu11 -D_GNU_SOURCE -I$source/include -L$scratch -L$build"
 flags="$flags -Wl,-rpath,$scratch:$build -Wl,--disable-new-dtags"
 hook="-lcoppice-hook -lcoppice"
-unset LD_PRELOAD COPPICE_HOOK COPPICE_HOOK_TRACE || true
+unset LD_PRELOAD COPPICE_HOOK COPPICE_HOOK_TRACE
 
 $cc $flags -fPIC -shared -o libclient.so "$here/client.c"
 $cc $flags -fPIC -shared -o libwrap.so "$here/wrap.c" $hook

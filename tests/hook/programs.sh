@@ -77,7 +77,9 @@ EOF
     url=http://127.0.0.1:$(cat port)
     if have curl; then
         compare curl curl -sS "$url/data"
-        compare 'curl, refused' curl -sS http://127.0.0.1:1/
+        # Without -S, as the message tells how many milliseconds it took.
+        compare 'curl, refused' curl -s -w '%{exitcode} %{num_connects}' \
+            http://127.0.0.1:1/
     fi
     if have git; then
         git init -q -b main work

@@ -104,22 +104,6 @@ static void prepare(int i, void (*make)(int fds[2]))
         .fn = readers[i], .fd = fds[0], .data = got, .len = 5};
 }
 
-/* Each test is one for every call. */
-#define EACH_TEST(name)                                                        \
-    static int name##_i;                                                       \
-    static void name##_body(int i);                                            \
-    static void name##_run(void)                                               \
-    {                                                                          \
-        name##_body(name##_i);                                                 \
-    }                                                                          \
-    START_TEST(name)                                                           \
-    {                                                                          \
-        name##_i = _i;                                                         \
-        co_test_in_task(name##_run);                                           \
-    }                                                                          \
-    END_TEST                                                                   \
-    static void name##_body(int i)
-
 EACH_TEST(a_read_parks_its_task_alone)
 {
     prepare(i, hook_pair);

@@ -156,21 +156,6 @@ static void prepare(int i, void (*make)(int fds[2]))
     call = (struct hook_call){.fn = pollers[i], .fd = fds[0], .flags = -1};
 }
 
-#define EACH_TEST(name)                                                        \
-    static int name##_i;                                                       \
-    static void name##_body(int i);                                            \
-    static void name##_run(void)                                               \
-    {                                                                          \
-        name##_body(name##_i);                                                 \
-    }                                                                          \
-    START_TEST(name)                                                           \
-    {                                                                          \
-        name##_i = _i;                                                         \
-        co_test_in_task(name##_run);                                           \
-    }                                                                          \
-    END_TEST                                                                   \
-    static void name##_body(int i)
-
 EACH_TEST(a_poll_parks_its_task_alone)
 {
     prepare(i, hook_pair);

@@ -122,21 +122,6 @@ static call_fn *const waiters[] = {by_waitpid, by_waitpid_alias, by_wait4,
                                    by_any,     by_waitid_any};
 #define WAITERS ((int)(sizeof(waiters) / sizeof(waiters[0])))
 
-#define EACH_TEST(name)                                                        \
-    static int name##_i;                                                       \
-    static void name##_body(int i);                                            \
-    static void name##_run(void)                                               \
-    {                                                                          \
-        name##_body(name##_i);                                                 \
-    }                                                                          \
-    START_TEST(name)                                                           \
-    {                                                                          \
-        name##_i = _i;                                                         \
-        co_test_in_task(name##_run);                                           \
-    }                                                                          \
-    END_TEST                                                                   \
-    static void name##_body(int i)
-
 EACH_TEST(waiting_for_a_process_parks)
 {
     struct hook_call call = {.fn = waiters[i]};

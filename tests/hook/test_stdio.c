@@ -86,21 +86,6 @@ static call_fn *const readers[] = {by_fgets, by_fgets_chk, by_fread,
                                    by_fgetc, by_getline,   by_getdelim};
 #define READERS ((int)(sizeof(readers) / sizeof(readers[0])))
 
-#define EACH_TEST(name)                                                        \
-    static int name##_i;                                                       \
-    static void name##_body(int i);                                            \
-    static void name##_run(void)                                               \
-    {                                                                          \
-        name##_body(name##_i);                                                 \
-    }                                                                          \
-    START_TEST(name)                                                           \
-    {                                                                          \
-        name##_i = _i;                                                         \
-        co_test_in_task(name##_run);                                           \
-    }                                                                          \
-    END_TEST                                                                   \
-    static void name##_body(int i)
-
 static void prepare(int i)
 {
     hook_pair(fds);

@@ -107,21 +107,6 @@ static struct timespec in_ms(clockid_t clock, int ms)
     return t;
 }
 
-#define EACH_TEST(name)                                                        \
-    static int name##_i;                                                       \
-    static void name##_body(int i);                                            \
-    static void name##_run(void)                                               \
-    {                                                                          \
-        name##_body(name##_i);                                                 \
-    }                                                                          \
-    START_TEST(name)                                                           \
-    {                                                                          \
-        name##_i = _i;                                                         \
-        co_test_in_task(name##_run);                                           \
-    }                                                                          \
-    END_TEST                                                                   \
-    static void name##_body(int i)
-
 /* ---- mutexes ------------------------------------------------------------- */
 
 /* Time stands still, so the task is woken by the unlock, and not by its look

@@ -64,21 +64,6 @@ static call_fn *const sleepers[] = {by_nanosleep, by_nanosleep_alias,
                                     by_clock_nanosleep_alias, by_usleep};
 #define SLEEPERS ((int)(sizeof(sleepers) / sizeof(sleepers[0])))
 
-#define EACH_TEST(name)                                                        \
-    static int name##_i;                                                       \
-    static void name##_body(int i);                                            \
-    static void name##_run(void)                                               \
-    {                                                                          \
-        name##_body(name##_i);                                                 \
-    }                                                                          \
-    START_TEST(name)                                                           \
-    {                                                                          \
-        name##_i = _i;                                                         \
-        co_test_in_task(name##_run);                                           \
-    }                                                                          \
-    END_TEST                                                                   \
-    static void name##_body(int i)
-
 EACH_TEST(sleepers_sleep_side_by_side)
 {
     struct hook_call calls[20];

@@ -105,21 +105,6 @@ static void get_all(size_t len)
     ck_assert_int_eq(memcmp(got, much, len), 0);
 }
 
-#define EACH_TEST(name)                                                        \
-    static int name##_i;                                                       \
-    static void name##_body(int i);                                            \
-    static void name##_run(void)                                               \
-    {                                                                          \
-        name##_body(name##_i);                                                 \
-    }                                                                          \
-    START_TEST(name)                                                           \
-    {                                                                          \
-        name##_i = _i;                                                         \
-        co_test_in_task(name##_run);                                           \
-    }                                                                          \
-    END_TEST                                                                   \
-    static void name##_body(int i)
-
 EACH_TEST(much_is_written_whole)
 {
     prepare(i, hook_pair);

@@ -109,7 +109,7 @@ CO_TASK_TEST(handshake_that_stops_is_out_of_time_and_others_are_served)
     for (size_t i = 0; i < STAGES; i++)
         expect_hung_up(fds[i]);
     ck_assert_int_eq(begun, 4);
-    ck_assert_uint_eq(stats_of_server().failed, 0);
+    expect_failed(0);
     close_server();
 }
 
