@@ -5,7 +5,8 @@
  *
  * Where libcoppice-hook is in force, a thread that waits for a lock becomes a
  * task that waits, and others run meanwhile. Not so amid the library's own
- * work, which co__own_work says: nothing would be as it was.
+ * work, which co__own_work says: nothing would be as it was. So nobody else
+ * calls what waits for a thread (the test contract.waits sees to it).
  */
 #ifndef CO_BASE_LOCK_H
 #define CO_BASE_LOCK_H
@@ -26,5 +27,9 @@ CO_INLINE void co__lock(pthread_mutex_t *lock)
     if (CO_UNLIKELY(pthread_mutex_trylock(lock) != 0))
         co__lock_wait(lock);
 }
+
+/* pthread_once and pthread_join, for what takes a moment too. */
+void co__once(pthread_once_t *once, void (*init)(void));
+void co__thread_join(pthread_t thread);
 
 #endif

@@ -12,6 +12,7 @@
 #include "core/fork.h"
 
 #include "base/forks.h"
+#include "base/lock.h"
 #include "core/fdhook.h"
 #include "core/loop.h"
 #include "core/registry.h"
@@ -61,6 +62,6 @@ static void prepare(void)
 
 int co__fork_prepare(void)
 {
-    pthread_once(&once, prepare);
+    co__once(&once, prepare);
     return registered ? 0 : -ENOMEM;
 }

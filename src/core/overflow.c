@@ -20,6 +20,7 @@
 #include "core/overflow.h"
 
 #include "base/alloc.h"
+#include "base/lock.h"
 #include "base/sys.h"
 #include "base/system.h"
 #include "core/describe.h"
@@ -178,7 +179,7 @@ static void install(void)
 
 int co__overflow_install(void)
 {
-    pthread_once(&once, install);
+    co__once(&once, install);
     return install_result;
 }
 

@@ -416,7 +416,7 @@ struct co__stack_pool *co__stack_pool_get(void)
 {
     struct co__stack_pool *pool;
 
-    pthread_once(&probe_once, probe);
+    co__once(&probe_once, probe);
     pool = kept_key_valid ? pthread_getspecific(kept_key) : NULL;
     if (!pool)
         return co__alloc_zero(sizeof(*pool));

@@ -41,7 +41,7 @@ static void prepare(void)
 
 int co__forked_add(struct co__forked *forked)
 {
-    pthread_once(&once, prepare);
+    co__once(&once, prepare);
     if (!registered)
         return -ENOMEM;
     co__lock(&lock);

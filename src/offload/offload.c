@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/lock.h"
 #include "core/sched.h"
 
 #include <pthread.h>
@@ -36,7 +37,7 @@ int co__lane(enum co_lane lane, struct co_executor **pool)
 {
     if ((unsigned)lane >= LANE_COUNT)
         return -EINVAL;
-    pthread_once(&once, make_lanes);
+    co__once(&once, make_lanes);
     *pool = &lanes[lane];
     return made;
 }

@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/compiler.h"
+#include "base/lock.h"
 #include "offload/sys.h"
 
 #include <errno.h>
@@ -331,7 +332,7 @@ static int fork_on_thread(struct making *making)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (r != 0)
         return -r;
-    pthread_join(thread, NULL);
+    co__thread_join(thread);
     return making->error;
 }
 

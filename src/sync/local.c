@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/lock.h"
 #include "core/hooks.h"
 #include "core/loop.h"
 
@@ -174,7 +175,7 @@ static struct co__locals **own(void)
         return &task->locals;
     }
     if (!thread_locals) {
-        pthread_once(&once, make_thread_end);
+        co__once(&once, make_thread_end);
         if (!thread_end_made ||
             pthread_setspecific(thread_end, &thread_locals) != 0)
             return NULL;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""selftest.py layers|limits|symbols - do the contract tests see a breach?
+"""selftest.py layers|limits|symbols|waits - do the contract tests see a breach?
 
 Each test gets a small tree that keeps its rules, then the same tree with one
 breach after another, and has to complain about every one of them.
@@ -14,6 +14,7 @@ import unittest
 import layers
 import limits
 import symbols
+import waits
 
 SPDX = "/* SPDX-License-Identifier: MIT */\n"
 
@@ -173,8 +174,38 @@ int co__hidden(void);
                                  "c is in two, not in one"])
 
 
+class Waits(Tree):
+    def complains(self, name, text, count):
+        self.put(name, text)
+        found, _ = waits.check(self.root)
+        self.assertEqual(len(found), count, found)
+
+    def test_a_lock_of_ones_own_is_seen(self):
+        self.complains("src/core/bad.c",
+                       "void f(void)\n{\n    pthread_mutex_lock(&m);\n}\n", 1)
+        self.assertIn("src/core/bad.c:4", waits.check(self.root)[0][0])
+
+    def test_every_kind_of_wait_is_seen(self):
+        self.complains(
+            "src/io/bad.c", "".join(f"{name}(x);\n" for name in (
+                "pthread_mutex_timedlock pthread_cond_wait pthread_once"
+                " pthread_cond_timedwait_relative_np pthread_join sem_wait"
+                " pthread_rwlock_rdlock pthread_barrier_wait").split()), 8)
+
+    def test_what_does_not_wait_is_allowed(self):
+        self.complains(
+            "src/io/good.c", "/* pthread_mutex_lock(it) */\n"
+            "co__lock(&m); pthread_mutex_unlock(&m);\n"
+            "pthread_mutex_trylock(&m); pthread_cond_signal(&c);\n", 0)
+
+    def test_who_is_allowed_is(self):
+        self.complains("src/base/lock.c", "pthread_mutex_lock(lock);\n", 0)
+        self.complains("src/hook/sync.c", "pthread_once(once, init);\n", 0)
+
+
 if __name__ == "__main__":
-    CASES = {"layers": Layers, "limits": Limits, "symbols": Symbols}
+    CASES = {"layers": Layers, "limits": Limits, "symbols": Symbols,
+             "waits": Waits}
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(
         CASES[sys.argv[1]])
     result = unittest.TextTestRunner().run(suite)
