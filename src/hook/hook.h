@@ -22,6 +22,7 @@
 
 #include <coppice/clock.h>
 #include <coppice/hook.h>
+#include <coppice/scope.h>
 
 #include "base/compiler.h"
 #include "hook/symbols.h"
@@ -132,6 +133,11 @@ void co__park_end(struct co__site *site, co_time began);
 
 /* Set errno, and return -1. */
 CO_COLD int co__hook_fail(int error);
+
+/* Around one that has a limit of its own, beside those of its task: `limit` is
+ * {0}; of what the wait returns -ETIMEDOUT is -ETIME if that was it. */
+co_time co__wait_begin(struct co__site *site, co_scope *limit, co_time until);
+int co__wait_end(struct co__site *site, co_scope *limit, co_time began, int r);
 
 /* Until a descriptor is ready in the directions, or a point in time: the
  * directions, 0 (time), or a negative errno. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Semaphores, and waiting for threads: for their end, for each other, for an
  * initialisation that one of them is in. */
-#include <coppice/scope.h>
-
 #include "hook/hook.h"
 
 #include <errno.h>

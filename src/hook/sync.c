@@ -13,8 +13,6 @@
  * beside, in owner.c. A lock that a task holds while it waits must not be
  * waited for by a thread's code outside of tasks in the same thread.
  */
-#include <coppice/scope.h>
-
 #include "hook/hook.h"
 #include "hook/owner.h"
 #include "sync/lot.h"
@@ -55,15 +53,15 @@ static int wait_until(struct co__site *site, int (*try_it)(void *lock),
 
     while (is_busy(a.result)) {
         co_time next = co__after(look);
+        co_scope limit = {0};
         co_time began;
         int r;
 
         if (until <= co_now())
             return ETIMEDOUT;
-        began = co__park_begin(site);
-        r = co__lot_wait(lock, still_busy, NULL, &a,
-                         next < until ? next : until);
-        co__park_end(site, began);
+        began = co__wait_begin(site, &limit, next < until ? next : until);
+        r = co__wait_end(site, &limit, began,
+                         co__lot_wait(lock, still_busy, NULL, &a));
         if (r == 0)
             a.result = try_it(lock);
         else if (r < 0 && r != -ETIME)
@@ -214,10 +212,11 @@ static int let_go(void *arg)
 static int wait_cond(struct co__site *site, pthread_cond_t *cond,
                      pthread_mutex_t *mutex, co_time until)
 {
-    co_time began = co__park_begin(site);
-    int r = co__lot_wait(cond, NULL, let_go, mutex, until);
+    co_scope limit = {0};
+    co_time began = co__wait_begin(site, &limit, until);
+    int r = co__wait_end(site, &limit, began,
+                         co__lot_wait(cond, NULL, let_go, mutex));
 
-    co__park_end(site, began);
     if (r > 0) /* it was not locked, or not ours */
         return r;
     if (r == -ECANCELED || r == -ETIMEDOUT)

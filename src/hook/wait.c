@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How a hooked call waits: in the loop, under the limits of its task. */
 #include <coppice/fd.h>
-#include <coppice/scope.h>
 #include <coppice/task.h>
 #include <coppice/threadpool.h>
 
@@ -18,28 +17,28 @@ int co__hook_fail(int error)
     return -1;
 }
 
-/* co_wait_fd; 0 at `until`. */
-static int wait_until(int fd, int directions, co_time until)
+co_time co__wait_begin(struct co__site *site, co_scope *limit, co_time until)
 {
-    co_scope scope = {0};
-    int r;
+    if (until != CO_NEVER)
+        co__scope_deadline(limit, until);
+    return co__park_begin(site);
+}
 
-    if (until == CO_NEVER)
-        return co_wait_fd(fd, directions);
-    co__scope_deadline(&scope, until);
-    r = co_wait_fd(fd, directions);
-    co__scope_leave(&scope);
-    return r == -ETIMEDOUT && co_scope_expired(&scope) ? 0 : r;
+int co__wait_end(struct co__site *site, co_scope *limit, co_time began, int r)
+{
+    co__park_end(site, began);
+    co__scope_leave(limit);
+    return r == -ETIMEDOUT && co_scope_expired(limit) ? -ETIME : r;
 }
 
 int co__hook_wait_fd(struct co__site *site, int fd, int directions,
                      co_time until)
 {
-    co_time began = co__park_begin(site);
-    int r = wait_until(fd, directions, until);
+    co_scope limit = {0};
+    co_time began = co__wait_begin(site, &limit, until);
+    int r = co__wait_end(site, &limit, began, co_wait_fd(fd, directions));
 
-    co__park_end(site, began);
-    return r;
+    return r == -ETIME ? 0 : r;
 }
 
 int co__hook_sleep_until(struct co__site *site, co_time until)

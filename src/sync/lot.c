@@ -10,8 +10,6 @@
  */
 #include "sync/lot.h"
 
-#include <coppice/scope.h>
-
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "core/remote.h"
@@ -73,21 +71,8 @@ static int leave(struct bucket *bucket, struct waiter *w, int r)
     return 0;
 }
 
-static int wait_until(struct waiter *w, co_time until)
-{
-    co_scope scope = {0};
-    int r;
-
-    if (until == CO_NEVER)
-        return co__remote_wait(&w->remote, CO__WAIT_LOT);
-    co__scope_deadline(&scope, until);
-    r = co__remote_wait(&w->remote, CO__WAIT_LOT);
-    co__scope_leave(&scope);
-    return r == -ETIMEDOUT && co_scope_expired(&scope) ? -ETIME : r;
-}
-
 int co__lot_wait(const void *address, int (*worth)(void *arg),
-                 int (*before)(void *arg), void *arg, co_time until)
+                 int (*before)(void *arg), void *arg)
 {
     struct bucket *bucket = bucket_of(address);
     struct waiter w = {.address = address};
@@ -103,7 +88,7 @@ int co__lot_wait(const void *address, int (*worth)(void *arg),
     if (r == 0) {
         r = before ? before(arg) : 0;
         if (r == 0)
-            r = wait_until(&w, until);
+            r = co__remote_wait(&w.remote, CO__WAIT_LOT);
         if (r != 0)
             r = leave(bucket, &w, r);
     }

@@ -17,11 +17,10 @@
  * ends the wait by a number other than 0, which is returned; neither suspends.
  * In a task.
  *
- * Returns 0 when woken, or -ETIME at `until` (CO_NEVER: no limit), or
- * -ECANCELED, -ETIMEDOUT.
+ * Returns 0 when woken, or -ECANCELED, -ETIMEDOUT.
  */
 CO_API int co__lot_wait(const void *address, int (*worth)(void *arg),
-                        int (*before)(void *arg), void *arg, co_time until);
+                        int (*before)(void *arg), void *arg);
 
 /* Wake the first `most` of those that wait at an address, after an atomic
  * read-modify-write of what they wait for (each unlock is one), or with a lock
