@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hook/owner.h - which task has a mutex that knows its owner. Such a mutex
- * takes all tasks of a thread for the same.
+ * hook/owner.h - which task has a lock that knows its owner. Such a lock takes
+ * all tasks of a thread for the same.
  */
 #ifndef CO_HOOK_OWNER_H
 #define CO_HOOK_OWNER_H
@@ -19,15 +19,16 @@ static inline int co__owner_known(const pthread_mutex_t *mutex)
                : 0;
 }
 
-/* The rest is for those of a known kind. */
+/* The rest is for those of a known kind, and for a pthread_rwlock_t that is
+ * locked for writing. */
 
 /* Whether another task of this thread, or this one, has it. */
-int co__owner_is_other(pthread_mutex_t *mutex);
-int co__owner_is_self(pthread_mutex_t *mutex);
+int co__owner_is_other(const void *lock);
+int co__owner_is_self(const void *lock);
 
 /* It was locked, once more, and is about to be unlocked: 1 if for the last
  * time. */
-void co__owner_locked(pthread_mutex_t *mutex);
-int co__owner_unlocking(pthread_mutex_t *mutex);
+void co__owner_locked(const void *lock);
+int co__owner_unlocking(const void *lock);
 
 #endif

@@ -130,10 +130,17 @@
     X(int, pthread_cond_broadcast, (pthread_cond_t * cond))                    \
     X(int, pthread_rwlock_rdlock, (pthread_rwlock_t * lock))                   \
     X(int, pthread_rwlock_wrlock, (pthread_rwlock_t * lock))                   \
+    X(int, pthread_rwlock_trywrlock, (pthread_rwlock_t * lock))                \
     X(int, pthread_rwlock_timedrdlock,                                         \
       (pthread_rwlock_t * lock, const struct timespec *until))                 \
     X(int, pthread_rwlock_timedwrlock,                                         \
       (pthread_rwlock_t * lock, const struct timespec *until))                 \
+    X(int, pthread_rwlock_clockrdlock,                                         \
+      (pthread_rwlock_t * lock, clockid_t clock,                               \
+       const struct timespec *until))                                          \
+    X(int, pthread_rwlock_clockwrlock,                                         \
+      (pthread_rwlock_t * lock, clockid_t clock,                               \
+       const struct timespec *until))                                          \
     X(int, pthread_rwlock_unlock, (pthread_rwlock_t * lock))                   \
     X(int, sem_wait, (sem_t * sem))                                            \
     X(int, sem_timedwait, (sem_t * sem, const struct timespec *until))         \

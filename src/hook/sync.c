@@ -8,9 +8,9 @@
  * thread, by a signal handler, in another process: so nobody waits longer than
  * 10 ms without a look of its own.
  *
- * Mutexes that know their owner (recursive and error-checking ones) know a
- * thread, which all its tasks are: whose task has it, and how often, is kept
- * beside, in owner.c. A lock that a task holds while it waits must not be
+ * What knows its owner (recursive and error-checking mutexes, and a lock that
+ * is held for writing) knows a thread, which all its tasks are: whose task has
+ * it, and how often, is kept beside, in owner.c. A lock that a task holds while it waits must not be
  * waited for by a thread's code outside of tasks in the same thread.
  */
 #include "hook/hook.h"
@@ -283,9 +283,15 @@ static int try_read(void *lock)
 
 static int try_write(void *lock)
 {
-    return pthread_rwlock_trywrlock(lock);
+    int r = CO__REAL(pthread_rwlock_trywrlock)(lock);
+
+    if (r == 0)
+        co__owner_locked(lock);
+    return r;
 }
 
+/* As the C library does, a writer is told that it waits for itself, and a
+ * reader is not. */
 static int lock_rw(struct co__site *site, int (*try_it)(void *lock),
                    pthread_rwlock_t *lock, co_time until)
 {
@@ -293,6 +299,8 @@ static int lock_rw(struct co__site *site, int (*try_it)(void *lock),
 
     if (!is_busy(r))
         return r;
+    if (co__owner_is_self(lock))
+        return EDEADLK;
     co_shield
         r = wait_until(site, try_it, lock, until);
     return r;
@@ -318,6 +326,16 @@ int co__hook_pthread_rwlock_wrlock(pthread_rwlock_t *lock)
     return lock_rw(site, try_write, lock, CO_NEVER);
 }
 
+CO__HOOK_ALIAS(__pthread_rwlock_trywrlock, pthread_rwlock_trywrlock);
+int co__hook_pthread_rwlock_trywrlock(pthread_rwlock_t *lock)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_SYNC, pthread_rwlock_trywrlock);
+
+    if (!site)
+        return CO__REAL(pthread_rwlock_trywrlock)(lock);
+    return try_write(lock);
+}
+
 int co__hook_pthread_rwlock_timedrdlock(pthread_rwlock_t *lock,
                                         const struct timespec *until)
 {
@@ -340,12 +358,37 @@ int co__hook_pthread_rwlock_timedwrlock(pthread_rwlock_t *lock,
     return lock_rw(site, try_write, lock, co__moment_of(CLOCK_REALTIME, until));
 }
 
+int co__hook_pthread_rwlock_clockrdlock(pthread_rwlock_t *lock, clockid_t clock,
+                                        const struct timespec *until)
+{
+    struct co__site *site =
+        CO__HOOKED(CO_HOOK_SYNC, pthread_rwlock_clockrdlock);
+
+    if (!site || !CO__NS_VALID(until))
+        return CO__REAL(pthread_rwlock_clockrdlock)(lock, clock, until);
+    return lock_rw(site, try_read, lock, co__moment_of(clock, until));
+}
+
+int co__hook_pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock,
+                                        const struct timespec *until)
+{
+    struct co__site *site =
+        CO__HOOKED(CO_HOOK_SYNC, pthread_rwlock_clockwrlock);
+
+    if (!site || !CO__NS_VALID(until))
+        return CO__REAL(pthread_rwlock_clockwrlock)(lock, clock, until);
+    return lock_rw(site, try_write, lock, co__moment_of(clock, until));
+}
+
 CO__HOOK_ALIAS(__pthread_rwlock_unlock, pthread_rwlock_unlock);
 int co__hook_pthread_rwlock_unlock(pthread_rwlock_t *lock)
 {
     int on = CO__HOOK_IS_ON(CO_HOOK_SYNC, pthread_rwlock_unlock);
-    int r = CO__REAL(pthread_rwlock_unlock)(lock);
+    int r;
 
+    if (on)
+        (void)co__owner_unlocking(lock);
+    r = CO__REAL(pthread_rwlock_unlock)(lock);
     if (r == 0 && on) /* all readers, or a writer: they find out */
         co__lot_wake(lock, UINT32_MAX);
     return r;

@@ -626,6 +626,46 @@ CO_TASK_TEST(timed_locks_of_readers_and_writers_end)
     pthread_rwlock_destroy(&rwlock);
 }
 
+static int clocked_locks(void *ms)
+{
+    struct timespec t = in_ms(CLOCK_MONOTONIC, (int)(intptr_t)ms);
+    int r = pthread_rwlock_clockrdlock(&rwlock, CLOCK_MONOTONIC, &t);
+
+    return r == pthread_rwlock_clockwrlock(&rwlock, CLOCK_MONOTONIC, &t) ? -r
+                                                                         : 1;
+}
+
+/* As the C library tells a thread. */
+CO_TASK_TEST(a_writer_that_waits_for_itself_is_told)
+{
+    co_task *other;
+
+    ck_assert_int_eq(pthread_rwlock_init(&rwlock, NULL), 0);
+    for (int by_try = 0; by_try < 2; by_try++) {
+        ck_assert_int_eq(by_try ? pthread_rwlock_trywrlock(&rwlock)
+                                : pthread_rwlock_wrlock(&rwlock),
+                         0);
+        ck_assert_int_eq(write_lock(NULL), -EDEADLK);
+        ck_assert_int_eq(read_lock(NULL), -EDEADLK);
+        ck_assert_int_eq(timed_write_lock(co_test_number(20)), -EDEADLK);
+        ck_assert_int_eq(timed_read_lock(co_test_number(20)), -EDEADLK);
+        ck_assert_int_eq(clocked_locks(co_test_number(20)), -EDEADLK);
+        ck_assert_int_eq(pthread_rwlock_trywrlock(&rwlock), EBUSY);
+        ck_assert_int_eq(
+            co_test_result(waiting(clocked_locks, co_test_number(20))),
+            -ETIMEDOUT);
+        other = waiting(write_lock, NULL);
+        rw_unlock();
+        ck_assert_int_eq(co_test_result(other), 0);
+        rw_unlock(); /* as the thread that has it */
+    }
+    ck_assert_int_eq(read_lock(NULL), 0);
+    ck_assert_int_eq(read_lock(NULL), 0);
+    rw_unlock();
+    rw_unlock();
+    pthread_rwlock_destroy(&rwlock);
+}
+
 /* ---- semaphores ---------------------------------------------------------- */
 
 static sem_t sem;
@@ -787,6 +827,7 @@ static void add_others(Suite *s)
     TCase *tc = hook_case(s, "others");
 
     tcase_add_test(tc, timed_locks_of_readers_and_writers_end);
+    tcase_add_test(tc, a_writer_that_waits_for_itself_is_told);
     tcase_add_test(tc, a_semaphore_parks);
     tcase_add_test(tc, an_initialisation_that_parks_is_waited_for);
     tcase_add_test(tc, a_join_parks_its_task_alone);
