@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A lock that a thread has is known to that thread alone, so each has a table of
- * its own: few locks at a time know their owner and are held.
+ * A lock that a thread has is known to that thread alone, so each has a table
+ * of its own: few locks at a time know their owner and are held.
  */
 #include "hook/owner.h"
 

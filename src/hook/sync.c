@@ -10,8 +10,9 @@
  *
  * What knows its owner (recursive and error-checking mutexes, and a lock that
  * is held for writing) knows a thread, which all its tasks are: whose task has
- * it, and how often, is kept beside, in owner.c. A lock that a task holds while it waits must not be
- * waited for by a thread's code outside of tasks in the same thread.
+ * it, and how often, is kept beside, in owner.c. A lock that a task holds while
+ * it waits must not be waited for by a thread's code outside of tasks in the
+ * same thread.
  */
 #include "hook/hook.h"
 #include "hook/owner.h"
