@@ -19,6 +19,7 @@ set(COPPICE_PLATFORM_TABLE
   "src/base/sys_bsd.c        *          ${_bsd}"
   "src/base/wait_posix.c     *          Linux|${_free}"
   "src/base/wait_macos.c     *          Darwin"
+  "src/base/calls_linux.c    *          Linux"
   "src/core/vm_linux.c       *          Linux"
   "src/core/vm_bsd.c         *          ${_bsd}"
   "src/poll/epoll.c          *          Linux"
@@ -51,6 +52,8 @@ set(COPPICE_PLATFORM_TABLE
   "src/io/splice_none.c      *          ${_bsd}"
   "src/io/mmsg_linux.c       *          Linux"
   "src/io/mmsg_loop.c        *          ${_bsd}"
+  "src/debug/outside_linux.c *          Linux"
+  "src/debug/outside_none.c  *          ${_bsd}"
   "src/io/dns_ares.c         *          *        CARES"
   "src/io/dns_none.c         *          *        !CARES"
 )

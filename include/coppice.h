@@ -56,5 +56,6 @@
 #include <coppice/threadpool.h>
 #include <coppice/transport.h>
 #include <coppice/waitgroup.h>
+#include <coppice/watchdog.h>
 
 #endif

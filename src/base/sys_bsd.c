@@ -114,6 +114,11 @@ void co__sys_discard_sigpipe(void)
         sigwait(&pipe_only, &signo);
 }
 
+uint64_t co__sys_thread_id(void)
+{
+    return 0;
+}
+
 size_t co__sys_signal_frame_bytes(void)
 {
     return MINSIGSTKSZ;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <time.h>
+#include <unistd.h>
 
 #ifndef AT_MINSIGSTKSZ
 #define AT_MINSIGSTKSZ 51 /* Linux 5.14; older ones have no such entry */
@@ -36,6 +37,11 @@ void co__sys_discard_sigpipe(void)
     do
         signo = sigtimedwait(&pipe_only, NULL, &at_once);
     while (signo == SIGPIPE || errno == EINTR);
+}
+
+uint64_t co__sys_thread_id(void)
+{
+    return (uint64_t)gettid();
 }
 
 size_t co__sys_signal_frame_bytes(void)

@@ -45,6 +45,10 @@ void co__gen_interrupt(struct co_task *consumer, int error);
 void co__gens_end(struct co_loop *loop);
 void co__gens_free(struct co_loop *loop);
 
+/* A loop was made: start the watchdog, if the environment asks for it. In
+ * debug/watchdog.c. */
+void co__watchdog_begin(void);
+
 /* Write all tasks of a loop to standard error. In debug/dump.c. */
 void co__deadlock_dump(struct co_loop *loop);
 

@@ -130,6 +130,7 @@ co_loop *co_loop_new(const co_loop_options *options)
         return NULL;
     }
     co__registry_add(loop);
+    co__watchdog_begin();
     return loop;
 }
 

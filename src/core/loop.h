@@ -14,6 +14,7 @@
 #include "base/compiler.h"
 #include "core/inbox.h"
 #include "core/poller.h"
+#include "core/seen.h"
 #include "core/spin.h"
 #include "core/task.h"
 #include "core/timer.h"
@@ -119,12 +120,14 @@ struct co_loop {
     int has_run;     /* `thread` is the one that ran it last */
     struct co_loop *registry_next, **registry_link;
     pthread_t thread;
+    uint64_t thread_id; /* the system's */
     int sigpipe_was_pending;
     sigset_t old_mask; /* the thread's, restored after a run */
 
     struct co__chain *counted_in[CO__LIMITS_MAX]; /* `counted` are valid */
     struct co__timers timers;
     struct co__inbox inbox;
+    struct co__seen seen;
     struct co_task root; /* the thread's own stack, while the loop runs */
 };
 

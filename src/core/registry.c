@@ -35,6 +35,11 @@ void co__registry_unlock(void)
     pthread_mutex_unlock(&lock);
 }
 
+struct co_loop *co__registry_first(void)
+{
+    return loops;
+}
+
 void co__registry_add(struct co_loop *loop)
 {
     co__lock(&lock);

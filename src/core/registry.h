@@ -17,8 +17,9 @@ int co__registry_knows(const struct co_loop *loop, int *debug);
  * of them it was: 1: the factory. NULL with errno. */
 struct co_loop *co__loop_make(const co_loop_options *options, int *by_factory);
 
-/* Around a fork. */
+/* Around a fork; and around a walk through all loops, by registry_next. */
 void co__registry_lock(void);
 void co__registry_unlock(void);
+struct co_loop *co__registry_first(void);
 
 #endif

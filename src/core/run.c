@@ -88,8 +88,11 @@ int co__run_begin(struct co_loop *loop)
         atomic_store(&loop->runs, 0);
         return r;
     }
-    loop->thread = pthread_self();
-    loop->has_run = 1;
+    if (!loop->has_run || !pthread_equal(loop->thread, pthread_self())) {
+        loop->thread = pthread_self();
+        loop->thread_id = co__sys_thread_id();
+        loop->has_run = 1;
+    }
     block_sigpipe(loop);
     co__fiber_adopt(&loop->root.fiber);
     co__inbox_awake(&loop->inbox);

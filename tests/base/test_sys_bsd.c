@@ -12,6 +12,7 @@ extern int __xpg_strerror_r(int error, char *buffer, size_t bytes);
 #define co__sys_error_text         twin_error_text
 #define co__sys_discard_sigpipe    twin_discard_sigpipe
 #define co__sys_signal_frame_bytes twin_signal_frame_bytes
+#define co__sys_thread_id          twin_thread_id
 #include "base/sys_bsd.c"
 #undef co__sys_error_name
 #undef co__sys_error_text

@@ -28,7 +28,7 @@ PUBLIC = {
           " copy server dns dial process",
     "event": "callback reader transport protocol",
     "runtime": "runtime",
-    "debug": "dump tracer",
+    "debug": "dump tracer watchdog",
     "testing": "testing",
     "tls": "tls tls_dial",
     "hook": "hook",
