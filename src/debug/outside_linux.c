@@ -8,11 +8,11 @@
 #include "debug/outside.h"
 
 #include "base/calls.h"
+#include "base/wait.h"
 #include "core/unwind.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,11 +20,11 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 /* How long a thread may take to answer a signal. */
-#define ANSWER_MAX_NS 100000000L
+#define ANSWER_PERIOD (100 * CO_US)
+#define ANSWER_LOOKS  1000
 
 /* ---- memory -------------------------------------------------------------- */
 
@@ -148,7 +148,6 @@ static struct {
     atomic_llong thread;
     void **frames;
     unsigned max, count;
-    sem_t answered;
     struct sigaction before;
 } question;
 
@@ -162,7 +161,6 @@ static void answer(int signo)
         atomic_compare_exchange_strong(&question.state, &asked, ANSWERING)) {
         question.count = co__unwind_interrupted(question.frames, question.max);
         atomic_store(&question.state, ANSWERED);
-        sem_post(&question.answered);
     }
     errno = error;
 }
@@ -174,38 +172,29 @@ int co__outside_take_signal(int signo)
 
     if (sigaction(signo, &action, &question.before) < 0)
         return -EINVAL;
-    sem_init(&question.answered, 0, 0);
     return 0;
 }
 
 void co__outside_drop_signal(int signo)
 {
     sigaction(signo, &question.before, NULL);
-    sem_destroy(&question.answered);
 }
 
-/* Whether the answer came in time. */
+/* Whether the answer came in time. A handler can end no wait of ours but by a
+ * descriptor, which is more than this is worth. */
 static int wait_for_answer(void)
 {
-    struct timespec until;
     int asked = ASKED;
-    int r;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += ANSWER_MAX_NS;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
+    for (int i = 0; i < ANSWER_LOOKS; i++) {
+        if (atomic_load(&question.state) == ANSWERED)
+            return 1;
+        co__poll(NULL, 0, ANSWER_PERIOD);
     }
-    do
-        r = sem_timedwait(&question.answered, &until);
-    while (r < 0 && errno == EINTR);
-    if (r == 0)
-        return 1;
     if (atomic_compare_exchange_strong(&question.state, &asked, NOBODY))
         return 0;
-    while (sem_wait(&question.answered) < 0)
-        continue; /* it is about to */
+    while (atomic_load(&question.state) != ANSWERED)
+        co__poll(NULL, 0, ANSWER_PERIOD); /* it is about to */
     return 1;
 }
 

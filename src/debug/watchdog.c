@@ -377,7 +377,7 @@ int co_watchdog_start(const co_watchdog_options *asked)
         r = co__outside_init();
     if (r < 0)
         return r;
-    pthread_once(&once, prepare);
+    co__once(&once, prepare);
     co__lock(&lock);
     r = dog.runs ? -EALREADY : start(&options);
     pthread_mutex_unlock(&lock);
@@ -398,9 +398,7 @@ int co_watchdog_stop(void)
     dog.leave = 1;
     pthread_cond_signal(&dog.wake);
     pthread_mutex_unlock(&lock);
-    co__own_work++; /* a task does not suspend here */
-    pthread_join(dog.thread, NULL);
-    co__own_work--;
+    co__thread_join(dog.thread);
     co__lock(&lock);
     pthread_cond_destroy(&dog.wake);
     if (dog.options.signal)
