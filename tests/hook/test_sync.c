@@ -96,6 +96,10 @@ static co_task *waiting(co_task_fn fn, void *arg)
     return task;
 }
 
+/* Far more than a test takes: on the virtual clock it is over at once, and what
+ * has to wait does so however slow it is. */
+#define MINUTE 60000
+
 static struct timespec in_ms(clockid_t clock, int ms)
 {
     struct timespec t;
@@ -179,7 +183,7 @@ CO_TASK_TEST(a_pause_within_a_recursive_lock_keeps_count)
 
 CO_TASK_TEST(an_error_checking_mutex_knows_its_task)
 {
-    struct timespec soon = in_ms(CLOCK_REALTIME, 5);
+    struct timespec soon = in_ms(CLOCK_REALTIME, MINUTE);
 
     mutex_make(PTHREAD_MUTEX_ERRORCHECK);
     lock();
@@ -219,9 +223,9 @@ EACH_TEST(a_timed_lock_ends_when_its_time_does)
 
     mutex_make(kinds[i]);
     lock();
-    task = waiting(timedlock, co_test_number(20));
+    task = waiting(timedlock, co_test_number(MINUTE));
     ck_assert_int_eq(co_test_result(task), -ETIMEDOUT);
-    task = waiting(clocklock, co_test_number(20));
+    task = waiting(clocklock, co_test_number(MINUTE));
     ck_assert_int_eq(co_test_result(task), -ETIMEDOUT);
     task = begun(timedlock, co_test_number(-1000));
     ck_assert_int_eq(co_test_result(task), -ETIMEDOUT);
@@ -425,11 +429,11 @@ EACH_TEST(a_timed_wait_ends_when_its_time_does)
     co_task *task;
 
     cond_make(kinds[i]);
-    task = waiting(timedwait, co_test_number(20));
+    task = waiting(timedwait, co_test_number(MINUTE));
     ck_assert_int_eq(co_test_result(task), -ETIMEDOUT);
-    task = waiting(clockwait, co_test_number(20));
+    task = waiting(clockwait, co_test_number(MINUTE));
     ck_assert_int_eq(co_test_result(task), -ETIMEDOUT);
-    task = waiting(timedwait, co_test_number(60000));
+    task = waiting(timedwait, co_test_number(MINUTE));
     ck_assert_int_eq(pthread_cond_signal(&cond), 0);
     ck_assert_int_eq(co_test_result(task), 0);
     pthread_cond_destroy(&cond);
@@ -438,7 +442,7 @@ EACH_TEST(a_timed_wait_ends_when_its_time_does)
     ck_assert_int_eq(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC), 0);
     ck_assert_int_eq(pthread_cond_init(&cond, &attr), 0);
     pthread_condattr_destroy(&attr);
-    task = waiting(timedwait_monotonic, co_test_number(20));
+    task = waiting(timedwait_monotonic, co_test_number(MINUTE));
     ck_assert_int_eq(co_test_result(task), -ETIMEDOUT);
     cond_drop();
 }
@@ -449,7 +453,7 @@ CO_TASK_TEST(a_cancelled_wait_wakes_for_no_reason)
     co_task *task;
 
     cond_make(PTHREAD_MUTEX_NORMAL);
-    task = waiting(timedwait, co_test_number(60000));
+    task = waiting(timedwait, co_test_number(MINUTE));
     co_cancel(task);
     ck_assert_int_eq(co_test_result(task), 0);
     task = waiting(wait_for_go, NULL);
@@ -615,13 +619,13 @@ CO_TASK_TEST(timed_locks_of_readers_and_writers_end)
     ck_assert_int_eq(pthread_rwlock_init(&rwlock, NULL), 0);
     ck_assert_int_eq(pthread_rwlock_wrlock(&rwlock), 0);
     ck_assert_int_eq(
-        co_test_result(waiting(timed_read_lock, co_test_number(20))),
+        co_test_result(waiting(timed_read_lock, co_test_number(MINUTE))),
         -ETIMEDOUT);
     ck_assert_int_eq(
-        co_test_result(waiting(timed_write_lock, co_test_number(20))),
+        co_test_result(waiting(timed_write_lock, co_test_number(MINUTE))),
         -ETIMEDOUT);
     rw_unlock();
-    ck_assert_int_eq(timed_read_lock(co_test_number(20)), 0);
+    ck_assert_int_eq(timed_read_lock(co_test_number(MINUTE)), 0);
     rw_unlock();
     pthread_rwlock_destroy(&rwlock);
 }
@@ -647,12 +651,12 @@ CO_TASK_TEST(a_writer_that_waits_for_itself_is_told)
                          0);
         ck_assert_int_eq(write_lock(NULL), -EDEADLK);
         ck_assert_int_eq(read_lock(NULL), -EDEADLK);
-        ck_assert_int_eq(timed_write_lock(co_test_number(20)), -EDEADLK);
-        ck_assert_int_eq(timed_read_lock(co_test_number(20)), -EDEADLK);
-        ck_assert_int_eq(clocked_locks(co_test_number(20)), -EDEADLK);
+        ck_assert_int_eq(timed_write_lock(co_test_number(MINUTE)), -EDEADLK);
+        ck_assert_int_eq(timed_read_lock(co_test_number(MINUTE)), -EDEADLK);
+        ck_assert_int_eq(clocked_locks(co_test_number(MINUTE)), -EDEADLK);
         ck_assert_int_eq(pthread_rwlock_trywrlock(&rwlock), EBUSY);
         ck_assert_int_eq(
-            co_test_result(waiting(clocked_locks, co_test_number(20))),
+            co_test_result(waiting(clocked_locks, co_test_number(MINUTE))),
             -ETIMEDOUT);
         other = waiting(write_lock, NULL);
         rw_unlock();
@@ -703,9 +707,9 @@ CO_TASK_TEST(a_semaphore_parks)
     ck_assert_int_eq(co_test_result(other), -ECANCELED);
     ck_assert_int_eq(sem_post(&sem), 0);
     ck_assert_int_eq(co_test_result(task), 0);
-    task = waiting(take_until, co_test_number(20));
+    task = waiting(take_until, co_test_number(MINUTE));
     ck_assert_int_eq(co_test_result(task), -ETIMEDOUT);
-    task = waiting(take_until_monotonic, co_test_number(20));
+    task = waiting(take_until_monotonic, co_test_number(MINUTE));
     ck_assert_int_eq(co_test_result(task), -ETIMEDOUT);
     co_timeout(10 * CO_MS)
         ck_assert_int_eq(take(NULL), -ETIMEDOUT);
@@ -785,7 +789,7 @@ CO_TASK_TEST(a_join_parks_its_task_alone)
 
     atomic_store(&may_end, 0);
     pthread_create(&j.thread, NULL, end_when_told, &j);
-    ck_assert_int_eq(co_test_result(waiting(join_thread, &j)), -ETIMEDOUT);
+    ck_assert_int_eq(co_test_result(begun(join_thread, &j)), -ETIMEDOUT);
     j.ms = 0;
     task = waiting(join_thread, &j);
     co_cancel(task); /* or the thread would never be joined */
@@ -826,10 +830,6 @@ static void add_others(Suite *s)
 {
     TCase *tc = hook_case(s, "others");
 
-    tcase_add_test(tc, timed_locks_of_readers_and_writers_end);
-    tcase_add_test(tc, a_writer_that_waits_for_itself_is_told);
-    tcase_add_test(tc, a_semaphore_parks);
-    tcase_add_test(tc, an_initialisation_that_parks_is_waited_for);
     tcase_add_test(tc, a_join_parks_its_task_alone);
     tcase_add_test(tc, tasks_meet_at_a_barrier);
 }
@@ -844,18 +844,25 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, a_signal_wakes_one_and_a_broadcast_all, 0, KINDS);
     tcase_add_test(tc, readers_share_and_a_writer_does_not);
 
+    tc = hook_case(s, "on time");
+    co_test_virtual_clock(tc);
+    tcase_add_test(tc, an_error_checking_mutex_knows_its_task);
+    tcase_add_loop_test(tc, a_timed_lock_ends_when_its_time_does, 0, KINDS);
+    tcase_add_loop_test(tc, a_timed_wait_ends_when_its_time_does, 0, KINDS);
+    tcase_add_test(tc, a_cancelled_wait_wakes_for_no_reason);
+    tcase_add_test(tc, timed_locks_of_readers_and_writers_end);
+    tcase_add_test(tc, a_writer_that_waits_for_itself_is_told);
+    tcase_add_test(tc, a_semaphore_parks);
+    tcase_add_test(tc, an_initialisation_that_parks_is_waited_for);
+
     tc = hook_case(s, "mutexes");
     tcase_add_loop_test(tc, a_task_has_a_mutex_for_itself, 0, KINDS);
     tcase_add_test(tc, a_recursive_mutex_is_free_when_it_is_let_go_as_often);
     tcase_add_test(tc, a_pause_within_a_recursive_lock_keeps_count);
-    tcase_add_test(tc, an_error_checking_mutex_knows_its_task);
-    tcase_add_loop_test(tc, a_timed_lock_ends_when_its_time_does, 0, KINDS);
     tcase_add_loop_test(tc, a_cancel_does_not_break_a_lock, 0, KINDS);
     tcase_add_loop_test(tc, nobody_is_in_it_together, 0, KINDS);
 
     tc = hook_case(s, "conditions");
-    tcase_add_loop_test(tc, a_timed_wait_ends_when_its_time_does, 0, KINDS);
-    tcase_add_test(tc, a_cancelled_wait_wakes_for_no_reason);
     tcase_add_test(tc, a_mutex_that_is_not_held_is_eperm);
     tcase_add_test(tc, threads_and_tasks_signal_each_other);
     tcase_add_test(tc, no_wake_up_is_lost_between_threads);

@@ -41,8 +41,10 @@ static struct {
 /* ---- the server ---------------------------------------------------------- */
 
 static co_server *victim;
-static co_time patience; /* of the handler, for each message */
+static co_time patience;      /* of the handler, for each message */
+static co_time push_patience; /* and for each push, from its beginning */
 static int begun, ended, last_error;
+static int pushes;       /* that have begun */
 static co_task *pushing; /* the handler that began a push last, and is in it */
 static char zeros[CHUNK];
 
@@ -50,12 +52,15 @@ static int push(co_stream *stream, size_t len)
 {
     int r = 0;
 
+    pushes++;
     pushing = co_self();
-    while (r == 0 && len) {
-        size_t part = len < CHUNK ? len : CHUNK;
+    co_timeout(push_patience) {
+        while (r == 0 && len) {
+            size_t part = len < CHUNK ? len : CHUNK;
 
-        r = co_stream_write(stream, zeros, part, NULL);
-        len -= part;
+            r = co_stream_write(stream, zeros, part, NULL);
+            len -= part;
+        }
     }
     if (pushing == co_self())
         pushing = NULL;
@@ -235,7 +240,7 @@ static void open_server(const co_server_options *with)
         options = *with;
     options.wrap = wire.wrap;
     options.wrap_arg = wire.wrap_arg;
-    patience = 100 * CO_SEC;
+    patience = push_patience = 100 * CO_SEC;
     victim = co_server_start(&address, 1, serve, NULL, &options);
     ck_assert_ptr_nonnull(victim);
     expect_served(); /* what is made once, and stays, is there now */
@@ -428,11 +433,10 @@ CO_TASK_TEST(reset_while_it_reads)
 static struct peer refuse_to_read(void)
 {
     struct peer peer = meet();
-    int before = ended;
+    int before = pushes;
 
-    pushing = NULL;
     ask(&peer, PUSH | (unsigned)(64 * MIB));
-    while (ended == before && (!pushing || pushing->state != CO__TASK_PARKED))
+    while (pushes == before || (pushing && pushing->state != CO__TASK_PARKED))
         ck_assert_int_eq(co_sleep(CO_MS / 4), 0);
     return peer;
 }
@@ -456,9 +460,8 @@ CO_TASK_TEST(reset_while_it_closes)
     struct peer peer;
 
     open_server(NULL);
-    patience = 30 * CO_MS;
+    push_patience = 30 * CO_MS;
     peer = refuse_to_read();
-    patience = 100 * CO_SEC;
     until_ended(1);
     ck_assert_int_eq(last_error, -ETIMEDOUT);
     expect_served();
@@ -476,10 +479,9 @@ CO_TASK_TEST(client_that_never_reads_is_out_of_time)
     struct peer peers[4];
 
     open_server(&options);
+    push_patience = 30 * CO_MS;
     for (int i = 0; i < 4; i++) {
-        patience = 30 * CO_MS;
         peers[i] = refuse_to_read();
-        patience = 100 * CO_SEC;
         expect_served();
     }
     until_ended(8);
