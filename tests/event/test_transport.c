@@ -698,8 +698,8 @@ CO_TASK_TEST(an_error_of_a_datagram_ends_nothing)
     int fd = udp(&nobody), at;
     co_transport *t;
 
+    at = udp(&addr); /* another port than nobody's */
     ck_assert_int_eq(co_close(fd), 0);
-    at = udp(&addr);
     ck_assert_int_eq(co_connect(at, (struct sockaddr *)&nobody, sizeof(nobody)),
                      0);
     t = co_transport_start_datagrams(at, &recorder, &s);

@@ -2,6 +2,7 @@
 /* connect(2) and accept(2), in tasks. */
 #include "hook/hook_support.h"
 
+#include "support/port.h"
 #include "support/virtual_clock.h"
 
 #include <stdlib.h>
@@ -115,6 +116,7 @@ CO_TASK_TEST(a_refused_connection_is_econnrefused)
     struct hook_call call = {.fn = by_connect};
 
     close(listen_tcp());
+    ((struct sockaddr_in *)&addr)->sin_port = htons((in_port_t)co_test_port());
     call.fd = tcp();
     ck_assert_int_eq(hook_do(&call), -ECONNREFUSED);
     ck_assert_int_eq(hook_is_nonblocking(call.fd), 0);

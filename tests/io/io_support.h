@@ -12,6 +12,7 @@
 #include "core/turn.h"
 #include "io/fdtable.h"
 #include "support/check_main.h"
+#include "support/port.h"
 #include "support/tasks.h"
 
 #include <fcntl.h>
@@ -22,6 +23,18 @@
 /* ---- pairs: what is written to [1] is read from [0] ---------------------- */
 
 typedef void pair_fn(int fds[2]);
+
+/* An abstract address that no other process has: another run of the tests may
+ * be on its way, or a process that has just ended. For the next four calls. */
+static inline const char *own_name(const char *what)
+{
+    static _Thread_local char names[4][64];
+    static _Thread_local unsigned last;
+    char *name = names[last++ % 4];
+
+    snprintf(name, sizeof(names[0]), "@coppice-%s-%d", what, (int)getpid());
+    return name;
+}
 
 /* The text of the address that a socket is bound to. */
 static inline const char *bound_to(int fd)

@@ -164,16 +164,17 @@ CO_TASK_TEST(nobody_there_is_an_error_of_the_next_call)
 
 CO_TASK_TEST(unix_datagrams_have_names)
 {
-    int server = co_unix_dgram_bind("@coppice-test-dgram"), client;
+    const char *name = own_name("dgram"), *other = own_name("dgram2");
+    int server = co_unix_dgram_bind(name), client;
     co_dgram one = {.data = "hello", .len = 5};
     char got[8];
 
     ck_assert_int_ge(server, 0);
-    client = co_unix_dgram_dial("@coppice-test-dgram", "@coppice-test-dgram2");
+    client = co_unix_dgram_dial(name, other);
     ck_assert_int_ge(client, 0);
     ck_assert_int_eq(co_send(client, "x", 1, 0), 1);
     ck_assert_int_eq(co_recv(server, got, sizeof(got), 0), 1);
-    ck_assert_int_eq(co_addr_unix("@coppice-test-dgram2", &one.addr), 0);
+    ck_assert_int_eq(co_addr_unix(other, &one.addr), 0);
     ck_assert_int_eq(co_dgram_send_many(server, &one, 1), 1);
     ck_assert_int_eq(co_recv(client, got, sizeof(got), 0), 5);
     ck_assert_int_eq(co_close(client), 0);
@@ -316,15 +317,15 @@ CO_TASK_TEST(receiver_waits_and_what_came_before_the_cancel_is_kept)
 
 CO_TASK_TEST(sender_waits_for_room_at_the_peer)
 {
-    int server = co_unix_dgram_bind("@coppice-test-dgram");
+    const char *name = own_name("dgram");
+    int server = co_unix_dgram_bind(name);
     struct call call = {.fd = co_unix_dgram_bind(NULL)};
     char got[16];
     int total = 0;
 
     number(&received, NULL);
     for (int i = 0; i < MANY; i++)
-        ck_assert_int_eq(
-            co_addr_unix("@coppice-test-dgram", &received.list[i].addr), 0);
+        ck_assert_int_eq(co_addr_unix(name, &received.list[i].addr), 0);
     do {
         call_start(&call, send_many);
         if (!call_waits(&call))

@@ -129,10 +129,12 @@ CO_TASK_TEST(scheme_is_within_the_limits_of_the_caller)
 
 CO_TASK_TEST(scheme_is_not_asked_if_nobody_is_connected)
 {
+    char address[32];
     co_dial_options options = with_scheme();
     co_stream *stream = NULL;
 
-    listen_at("127.0.0.1:0");
+    snprintf(address, sizeof(address), "127.0.0.1:%d", co_test_port());
+    listen_at(address);
     (void)url_with("x-test+1.0://127.0.0.1");
     ck_assert_int_eq(co_close(listener), 0);
     ck_assert_int_eq(co_dial(url, &options, &stream), -ECONNREFUSED);

@@ -226,12 +226,14 @@ CO_TASK_TEST(each_connection_has_a_task)
 
 CO_TASK_TEST(server_listens_on_all_of_its_addresses)
 {
-    static const char *const addresses[] = {
-        "127.0.0.1:0", "[::1]:0", "tcp://127.0.0.1:0",
-        "*:0",         "[::]:0",  "unix:@coppice-test-server"};
-    co_server *server = co_server_start(addresses, 6, echo, NULL, NULL);
+    char path[64];
+    const char *const addresses[] = {
+        "127.0.0.1:0", "[::1]:0", "tcp://127.0.0.1:0", "*:0", "[::]:0", path};
+    co_server *server;
     co_addr addr;
 
+    snprintf(path, sizeof(path), "unix:%s", own_name("server"));
+    server = co_server_start(addresses, 6, echo, NULL, NULL);
     ck_assert_ptr_nonnull(server);
     for (size_t i = 0; i < 6; i++) {
         int fd;
@@ -261,11 +263,9 @@ CO_TASK_TEST(ipv6_address_is_ipv6_alone)
 {
     char v4[64], v6[64];
     const char *const addresses[] = {v4, v6};
-    int probe = co_tcp_listen("127.0.0.1:0", 0);
-    int port = atoi(strrchr(bound_to(probe), ':') + 1);
+    int port = co_test_port();
     co_server *server;
 
-    ck_assert_int_eq(co_close(probe), 0);
     snprintf(v4, sizeof(v4), "0.0.0.0:%d", port);
     snprintf(v6, sizeof(v6), "[::]:%d", port);
     server = co_server_start(addresses, 2, echo, NULL, NULL);
@@ -916,11 +916,17 @@ CO_TASK_TEST(without_memory_clients_are_hung_up_on)
 
 CO_TASK_TEST(stop_ends_listening_and_nothing_else)
 {
-    co_server *server = start(echo);
     char text[CO_ADDR_TEXT_MAX];
+    const char *address = text;
+    co_server *server;
     co_addr addr;
-    int fd = dial(server);
+    int fd;
 
+    snprintf(text, sizeof(text), "127.0.0.1:%d", co_test_port());
+    begun = ended = 0;
+    server = co_server_start(&address, 1, echo, NULL, NULL);
+    ck_assert_ptr_nonnull(server);
+    fd = dial(server);
     exchange(fd);
     ck_assert_int_eq(co_server_stop(server), 0);
     ck_assert_int_eq(co_server_stop(server), 0);

@@ -114,24 +114,6 @@ static void write_configuration(int port)
     fclose(file);
 }
 
-/* A port of UDP and TCP that nobody has at the moment. */
-static int free_port(void)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(at);
-    int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int taken;
-
-    ck_assert_int_eq(bind(tcp, (struct sockaddr *)&at, len), 0);
-    ck_assert_int_eq(getsockname(tcp, (struct sockaddr *)&at, &len), 0);
-    taken = bind(udp, (struct sockaddr *)&at, len);
-    close(tcp);
-    close(udp);
-    return taken < 0 ? free_port() : ntohs(at.sin_port);
-}
-
 static co_dns_options ours(void)
 {
     return (co_dns_options){
@@ -171,7 +153,7 @@ static void start_server(void)
     char configuration[128];
     char *argv[] = {(char *)program, (char *)"-d", (char *)"-c", configuration,
                     NULL};
-    int port = free_port();
+    int port = co_test_port();
 
     snprintf(folder, sizeof(folder), "/tmp/coppice-unbound-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));

@@ -195,25 +195,12 @@ CO_TASK_TEST(curl_talks_to_our_server)
 
 /* ---- our client ---------------------------------------------------------- */
 
-static int free_port(void)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(at);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, len), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-    close(fd);
-    return ntohs(at.sin_port);
-}
-
 static struct program start_nginx(int *port)
 {
     char command[128];
     FILE *file = fopen(cert_file("nginx"), "w");
 
-    *port = free_port();
+    *port = co_test_port();
     ck_assert_ptr_nonnull(file);
     fprintf(file,
             "daemon off; master_process off; pid %s/nginx.pid;\n"
@@ -318,7 +305,7 @@ static void dial_s_server(const char *certificate, const char *version,
     co_stream *stream = NULL;
     char command[256], url[64], line[64];
     struct program program;
-    int port = free_port(), r = -ECONNREFUSED, status;
+    int port = co_test_port(), r = -ECONNREFUSED, status;
 
     snprintf(command, sizeof(command),
              "openssl s_server -accept 127.0.0.1:%d -cert %s -rev %s "
