@@ -137,7 +137,7 @@ servers_delayed() { # port
     setpriv --pdeathsig TERM "$servers_programs/delay_proxy" "tcp://127.0.0.1:$1" \
         >>"$said" 2>&1 &
     servers_pids+=($!)
-    for ((i = 0; i < 200; i++)); do
+    for ((i = 0; i < 600; i++)); do
         port=$(sed -n 's/^listening on .*://p' "$said")
         [ -z "$port" ] || return 0
         sleep 0.05
@@ -148,10 +148,17 @@ servers_delayed() { # port
 
 # ---- one a library ------------------------------------------------------------
 
-# Status 1: $servers_missing is not there; 2: it does not start.
+# Status 1: $servers_missing is not there; 2: it does not start, nor when it is
+# tried again: another process may have got its port first.
 servers_start() { # library
-    servers_missing=
-    "servers_start_$1"
+    local status _
+    for _ in 1 2 3; do
+        status=0
+        servers_missing=
+        "servers_start_$1" || status=$?
+        [ "$status" -eq 2 ] || break
+    done
+    return "$status"
 }
 
 servers_start_libpq() {
@@ -177,7 +184,7 @@ servers_start_libpq() {
         -c ssl=on -c ssl_cert_file="$certificate" -c ssl_key_file="$key" ||
         return 2
     # It listens before it lets anybody in.
-    for ((i = 0; i < 200; i++)); do
+    for ((i = 0; i < 600; i++)); do
         ! grep -q 'ready to accept' "$servers_data/postgresql.log" || break
         sleep 0.05
     done
@@ -325,7 +332,7 @@ servers_start_getaddrinfo() {
     setpriv --pdeathsig TERM "$servers_programs/slow_dns" "$address:53" \
         >"$servers_run/dns" 2>&1 &
     servers_pids+=($!)
-    for ((i = 0; i < 200; i++)); do
+    for ((i = 0; i < 600; i++)); do
         [ ! -s "$servers_run/dns" ] || break
         sleep 0.05
     done

@@ -6,8 +6,8 @@
 # A hundred tasks on one thread make a call each that the server answers after
 # 100 ms. All answers are right, and all are there in less than half of the ten
 # seconds that one after another cannot be faster than: far from both, so that
-# a busy machine does not matter. LIBRARY one_of_each: all of them at
-# once.
+# a busy machine does not matter; what took longer is tried again, twice, lest it
+# was the machine. LIBRARY one_of_each: all of them at once.
 
 set -euo pipefail
 
@@ -47,15 +47,19 @@ start() { # library
 }
 
 check() { # server
-    local line ms
-    # shellcheck disable=SC2086
-    line=$(servers_with_names ${RUN:-} "$program" "$1" 100) ||
-        die "$library failed: $line"
-    echo "$line"
-    [[ $line =~ ^$library\ 100/100\ ([0-9]+)\ ms, ]] || die "not all are right"
-    ms=${BASH_REMATCH[1]}
-    [ "$ms" -ge 95 ] || die "the server has not taken its time"
-    [ "$ms" -lt 5000 ] || die "no faster than one after another"
+    local line ms _
+    for _ in 1 2 3; do
+        # shellcheck disable=SC2086
+        line=$(servers_with_names ${RUN:-} "$program" "$1" 100) ||
+            die "$library failed: $line"
+        echo "$line"
+        [[ $line =~ ^$library\ 100/100\ ([0-9]+)\ ms, ]] ||
+            die "not all are right"
+        ms=${BASH_REMATCH[1]}
+        [ "$ms" -ge 95 ] || die "the server has not taken its time"
+        [ "$ms" -ge 5000 ] || return 0
+    done
+    die "no faster than one after another"
 }
 
 if [ "$library" != one_of_each ]; then
