@@ -27,6 +27,7 @@
 #include "arch/switch.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/lock.h"
 #include "core/deadlock.h"
 #include "core/future.h"
 #include "core/hooks.h"
@@ -226,18 +227,30 @@ int co__park_until(struct co_loop *loop, struct co_task *task,
 }
 
 /* Around a switch away from a task that has a keeper. The flag is down
- * meanwhile: the switch is as any other. */
+ * meanwhile: the switch is as any other. What a keeper asks of its library may
+ * take a lock, for which this task cannot wait now. */
 static void keeper_leave(struct co_task *task, void **kept)
 {
     memset(kept, 0, CO__KEPT_WORDS * sizeof(*kept));
+    co__own_work++;
     co__keeper->leave(kept);
+    co__own_work--;
     task->flags &= (uint16_t)~CO__FLAG_KEEPS;
 }
 
 static void keeper_arrive(struct co_task *task, void **kept)
 {
     task->flags |= CO__FLAG_KEEPS;
+    co__own_work++;
     co__keeper->arrive(kept);
+    co__own_work--;
+}
+
+static void keeper_end(void)
+{
+    co__own_work++;
+    co__keeper->end();
+    co__own_work--;
 }
 
 CO_NOINLINE int co__park_kept(struct co_loop *loop, struct co_task *task,
@@ -480,7 +493,7 @@ static CO_NOINLINE struct co_task *finish_unusual(struct co_loop *loop,
     int unclaimed, hands_over = task->flags & CO__FLAG_HANDS_OVER;
 
     if (task->flags & CO__FLAG_KEEPS)
-        co__keeper->end();
+        keeper_end();
     if (CO_UNLIKELY(task->chain.top != NULL))
         co__die("task \"%s\" (%s) returned from inside a scope", task->name,
                 task->site);

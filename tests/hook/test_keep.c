@@ -4,6 +4,8 @@
  * library is opened at run time: where there is none, nothing is tested. */
 #include "hook/hook_support.h"
 
+#include "core/keep.h"
+
 #include <dlfcn.h>
 
 static struct {
@@ -135,6 +137,47 @@ CO_TASK_TEST(a_full_queue_comes_back_in_order)
     ck_assert_uint_eq(ssl.peek(), 0);
 }
 
+/* ---- a keeper's own calls ------------------------------------------------ */
+
+static int keeper_calls;
+
+static void call_what_waits(void **unused)
+{
+    (void)unused;
+    keeper_calls++;
+    usleep(1);
+}
+
+static void call_at_the_end(void)
+{
+    call_what_waits(NULL);
+}
+
+static int wait_once(void *unused)
+{
+    (void)unused;
+    return usleep(1);
+}
+
+/* It is called amid a switch, which would lead to another. */
+CO_TASK_TEST(a_keeper_that_waits_keeps_the_thread)
+{
+    static const struct co__keeper mine = {call_what_waits, call_what_waits,
+                                           call_at_the_end};
+    const struct co__keeper *before = co__keeper;
+    co_task *task;
+
+    co__keep(&mine);
+    keeper_calls = 0;
+    task = co_test_spawn(wait_once, NULL);
+    while (task->state != CO__TASK_DONE)
+        co_test_yield();
+    ck_assert_int_gt(keeper_calls, 2);
+    if (before)
+        co__keep(before);
+    ck_assert_int_eq(co_test_result(task), 0);
+}
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("hook.keep");
@@ -147,6 +190,7 @@ static Suite *suite(void)
     tcase_add_test(tc, errors_left_behind_are_nobodys);
     tcase_add_test(tc, a_systems_error_comes_back_as_one);
     tcase_add_test(tc, a_full_queue_comes_back_in_order);
+    tcase_add_test(tc, a_keeper_that_waits_keeps_the_thread);
     return s;
 }
 
