@@ -63,6 +63,7 @@ struct co__real {
     CO__HOOK_SYMBOLS(CO__HOOK_POINTER)
 };
 extern struct co__real co__real;
+extern int co__real_is_tsan; /* they are ThreadSanitizer's */
 void co__real_resolve(void);
 
 /* Constructors of other libraries may call before ours has run. */

@@ -55,10 +55,13 @@ int co__hook_sem_clockwait(sem_t *sem, clockid_t clock,
 
 /* ---- pthread_once -------------------------------------------------------- */
 
-/* glibc: the lowest two bits are 1 while somebody is in the initialisation. */
+/* Whether somebody is in the initialisation: in glibc the lowest two bits are 1
+ * then. ThreadSanitizer has one of its own. */
 static int is_begun(const pthread_once_t *once)
 {
-    return (__atomic_load_n(once, __ATOMIC_ACQUIRE) & 3) == 1;
+    int now = __atomic_load_n(once, __ATOMIC_ACQUIRE);
+
+    return CO_UNLIKELY(co__real_is_tsan) ? now & 1 << 16 : (now & 3) == 1;
 }
 
 CO__HOOK_ALIAS(__pthread_once, pthread_once);

@@ -5,10 +5,13 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 struct co__real co__real;
+int co__real_is_tsan;
 
 #define NAME(type, name, parameters) [CO__SYMBOL_##name] = #name,
 const char *const co__symbol_names[CO__SYMBOL_COUNT] = {CO__HOOK_SYMBOLS(NAME)};
@@ -16,15 +19,47 @@ const char *const co__symbol_names[CO__SYMBOL_COUNT] = {CO__HOOK_SYMBOLS(NAME)};
 #define OURS(type, name, parameters) (void (*)(void)) co__hook_##name,
 static void (*const ours[CO__SYMBOL_COUNT])(void) = {CO__HOOK_SYMBOLS(OURS)};
 
+/* What a sanitizer has put into the program, where we are in it too: it comes
+ * before what comes next. In a library ahead of us it calls us. */
+static void *find_sanitizers(const char *name)
+{
+    char own[64];
+    void *found;
+    Dl_info sanitizer, us;
+
+    snprintf(own, sizeof(own), "__interceptor_%s", name);
+    found = dlsym(RTLD_DEFAULT, own);
+    return found && dladdr(found, &sanitizer) && dladdr(&co__real, &us) &&
+                   sanitizer.dli_fbase == us.dli_fbase
+               ? found
+               : NULL;
+}
+
 /* Conditions have two versions on some processors: dlsym may find the one of
  * thirty years ago, which has another layout. */
 static void *find(const char *name)
 {
-    void *found = NULL;
+    void *found = find_sanitizers(name);
 
-    if (strncmp(name, "pthread_cond_", 13) == 0)
+    if (!found && strncmp(name, "pthread_cond_", 13) == 0)
         found = dlvsym(RTLD_NEXT, name, "GLIBC_2.3.2");
     return found ? found : dlsym(RTLD_NEXT, name);
+}
+
+/* In a static program nothing tells us what is behind us. There the linker
+ * finds no _DYNAMIC, and names this function; what was linked with -static-pie
+ * has it, but needs no library. */
+static CO_NOINLINE void a_static_program_cannot_be_hooked(void)
+{
+    static const char text[] =
+        "coppice-hook: a static program cannot be hooked: link it without "
+        "-static\n";
+
+    for (const ElfW(Dyn) *entry = _DYNAMIC; entry->d_tag != DT_NULL; entry++)
+        if (entry->d_tag == DT_NEEDED)
+            return;
+    (void)!syscall(SYS_write, STDERR_FILENO, text, sizeof(text) - 1);
+    _exit(127); /* as the dynamic linker does that cannot link */
 }
 
 /* Pointers to functions and to data are one on all systems that have dlsym. */
@@ -34,6 +69,8 @@ void co__real_resolve(void)
 
     _Static_assert(sizeof(co__real) == CO__SYMBOL_COUNT * sizeof(void *),
                    "a table of pointers");
+    a_static_program_cannot_be_hooked();
+    co__real_is_tsan = dlsym(RTLD_DEFAULT, "__tsan_init") != NULL;
     for (int i = 0; i < CO__SYMBOL_COUNT; i++)
         if (!slots[i])
             __atomic_store_n(&slots[i], find(co__symbol_names[i]),

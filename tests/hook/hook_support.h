@@ -6,6 +6,7 @@
 
 #include <coppice/hook.h>
 
+#include "base/sanitize.h"
 #include "core/task.h"
 #include "support/check_main.h"
 #include "support/tasks.h"
@@ -57,7 +58,7 @@ static inline int hook_call_run(void *arg)
     call->result = call->fn(call);
     if (call->result < 0)
         call->result = -errno;
-    call->done = 1;
+    __atomic_store_n(&call->done, 1, __ATOMIC_RELEASE); /* threads may look */
     return 0;
 }
 

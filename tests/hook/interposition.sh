@@ -1,23 +1,25 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# interposition.sh SOURCE BUILD SCRATCH CC - the rows of HOOKS.md 5: programs
+# interposition.sh SOURCE BUILD SCRATCH CC LIBRARIES - the rows of HOOKS.md 5: programs
 # that are linked to the hooks in every way there is, where the linker and the
 # dynamic linker decide whether a client library's calls reach them, and whether
 # co_hook_enable says so.
 set -eu
 
-source=$1 build=$2 scratch=$3 cc=$4
+source=$1 build=$2 scratch=$3 cc=$4 libraries=$5
 here=$source/tests/hook/interposition
 failed=0
 
 rm -rf "$scratch"
 mkdir -p "$scratch"
 cd "$scratch"
-flags="-g -std=gnu11 -D_GNU_SOURCE -I$source/include -L$scratch -L$build"
-flags="$flags -Wl,-rpath,$scratch:$build -Wl,--disable-new-dtags"
+plain_flags="-g -std=gnu11 -D_GNU_SOURCE -I$source/include"
+flags="$plain_flags -L$scratch -L$build -Wl,-rpath,$scratch:$build"
+flags="$flags -Wl,--disable-new-dtags"
 hook="-lcoppice-hook -lcoppice"
 unset LD_PRELOAD COPPICE_HOOK COPPICE_HOOK_TRACE
+echo 'int main(void) { return 0; }' >empty.c
 
 $cc $flags -fPIC -shared -o libclient.so "$here/client.c"
 $cc $flags -fPIC -shared -o libwrap.so "$here/wrap.c" $hook
@@ -86,6 +88,26 @@ make archive -Wl,--whole-archive "$build/libcoppice-hook.a" \
     -Wl,--no-whole-archive -lclient -lcoppice
 says 'on parks' ./archive
 
+# HOOKS.md 4, "static glibc": the linker says that it cannot be, and of what it
+# cannot tell, the program does
+static="$build/libcoppice-hook.a $build/libcoppice.a $libraries"
+for linker in -fuse-ld=bfd -fuse-ld=lld; do
+    $cc $linker -static -o empty empty.c 2>/dev/null || continue
+    if $cc $plain_flags $linker -static -o static "$here/program.c" "$here/client.c" \
+        $static >static.log 2>&1 ||
+        ! grep -q '_DYNAMIC' static.log ||
+        ! grep -q 'a_static_program_cannot_be_hooked' static.log; then
+        echo "-static is not refused for what it is:"
+        cat static.log
+        failed=1
+    fi
+done
+if $cc -static-pie -fPIE -o empty empty.c 2>/dev/null && ./empty; then
+    $cc $plain_flags -static-pie -fPIE -o static_pie "$here/program.c" \
+        "$here/client.c" $static 2>/dev/null
+    says '*a static program cannot be hooked*(status 127)' ./static_pie
+fi
+
 # "--wrap with libpq.so: no (0 calls); only for objects in the link": a wrapped
 # call of the library's is the C library's all the same
 cat >wrapped.c <<'END'
@@ -105,18 +127,23 @@ says 'on blocks' ./wrap_option
 
 # "client library dlopen'ed: yes; RTLD_DEEPBIND or dlmopen: no", which nobody
 # can tell from outside
-make client_opened '-DCLIENT_BY_DLOPEN=RTLD_NOW' $hook -ldl
+make client_opened '-DCLIENT_OPEN=dlopen(CLIENT,RTLD_NOW)' $hook -ldl
 says 'on parks' ./client_opened
-make client_deep '-DCLIENT_BY_DLOPEN=(RTLD_NOW|RTLD_DEEPBIND)' $hook -ldl
+make client_deep '-DCLIENT_OPEN=dlopen(CLIENT,RTLD_NOW|RTLD_DEEPBIND)' $hook \
+    -ldl
 says 'on blocks' ./client_deep
+make client_apart '-DCLIENT_OPEN=dlmopen(LM_ID_NEWLM,CLIENT,RTLD_NOW)' $hook \
+    -ldl
+says 'on blocks' ./client_apart
 
 # HOOKS.md 4, "ASan": its functions stand ahead of a shared library's, and it
 # refuses LD_PRELOAD; the archive in the executable stands ahead of them
-echo 'int main(void) { return 0; }' >empty.c
 export ASAN_OPTIONS=detect_leaks=0
 if $cc -fsanitize=address -o empty empty.c 2>/dev/null && ./empty; then
     make asan_shared -fsanitize=address $hook -lclient
     says 'off: * blocks' ./asan_shared
+    says '*ASan runtime does not come first*' \
+        LD_PRELOAD=libcoppice-hook.so ./asan_shared
     make asan_archive -fsanitize=address -Wl,--whole-archive \
         "$build/libcoppice-hook.a" -Wl,--no-whole-archive -lclient -lcoppice
     says 'on parks' ./asan_archive

@@ -184,6 +184,23 @@ CO_TASK_TEST(a_thread_without_a_loop_blocks)
     hook_close(fds);
 }
 
+/* HOOKS.md 4: "cancellation points": for threads without a loop they are what
+ * they were. */
+START_TEST(a_thread_without_a_loop_can_be_cancelled)
+{
+    pthread_t thread;
+    void *r;
+
+    hook_on();
+    prepare();
+    ck_assert_int_eq(pthread_create(&thread, NULL, read_in_thread, NULL), 0);
+    ck_assert_int_eq(pthread_cancel(thread), 0);
+    ck_assert_int_eq(pthread_join(thread, &r), 0);
+    ck_assert_ptr_eq(r, PTHREAD_CANCELED);
+    hook_close(fds);
+}
+END_TEST
+
 START_TEST(outside_tasks_the_thread_blocks)
 {
     hook_on();
@@ -247,6 +264,7 @@ static Suite *suite(void)
     tcase_add_test(tc, a_pause_is_of_one_task);
     tcase_add_test(tc, a_pause_outside_tasks_is_nothing);
     tcase_add_test(tc, a_thread_without_a_loop_blocks);
+    tcase_add_test(tc, a_thread_without_a_loop_can_be_cancelled);
     tcase_add_test(tc, outside_tasks_the_thread_blocks);
     tcase_add_test(tc, in_a_callback_of_the_loop_the_thread_blocks);
     tcase_add_test(tc, a_descriptor_of_ours_stays_non_blocking);

@@ -3,6 +3,7 @@
  * MSG_DONTWAIT", "tty (pty)", "regular files". */
 #include "hook/hook_support.h"
 
+#include "support/forks.h"
 #include "support/virtual_clock.h"
 
 #include <stdlib.h>
@@ -403,8 +404,8 @@ static void put_with(int fd, const char *text, int sent)
     ck_assert_int_eq(sendmsg(fd, &message, 0), (ssize_t)strlen(text));
 }
 
-/* Returns how many bytes there were; the descriptor is closed. */
-static ssize_t by_recvmsg_with(struct hook_call *c)
+/* How many bytes there were, and *came with them. */
+static ssize_t take_with(const struct hook_call *c, int *came)
 {
     union control control = {{0}};
     struct iovec iov = {c->data, c->len};
@@ -414,13 +415,20 @@ static ssize_t by_recvmsg_with(struct hook_call *c)
                              .msg_controllen = sizeof(control.room)};
     ssize_t n = recvmsg(c->fd, &message, c->flags);
     struct cmsghdr *head = n >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    int fd;
 
     ck_assert_msg(n < 0 || head, "the descriptor got lost");
-    if (head) {
-        memcpy(&fd, CMSG_DATA(head), sizeof(fd));
-        close(fd);
-    }
+    *came = -1;
+    if (head)
+        memcpy(came, CMSG_DATA(head), sizeof(*came));
+    return n;
+}
+
+static ssize_t by_recvmsg_with(struct hook_call *c)
+{
+    int came;
+    ssize_t n = take_with(c, &came);
+
+    close(came);
     return n;
 }
 
@@ -431,6 +439,35 @@ CO_TASK_TEST(descriptors_come_with_messages)
     hook_begin_waiting(&call);
     put_with(fds[1], "abc", fds[1]);
     ck_assert_int_eq(hook_end(&call), 3);
+    hook_close(fds);
+}
+
+/* HOOKS.md 3: "fds passed by SCM_RIGHTS should need nothing". */
+CO_TASK_TEST(a_descriptor_passed_to_a_process_blocks_there)
+{
+    int way[2], status, came;
+    pid_t pid;
+
+    prepare(0, hook_pair);
+    hook_pair(way);
+    hook_begin_waiting(&call);
+    pid = fork();
+    if (pid == 0) {
+        struct hook_call take = {.fd = way[0], .data = got, .len = 1};
+
+        hook_close(fds);
+        CO_CHILD_CHECK(take_with(&take, &came) == 1);
+        CO_CHILD_CHECK(!hook_is_nonblocking(came));
+        CO_CHILD_CHECK(read(came, got, sizeof(got)) == 3);
+        _exit(CO_TEST_WELL);
+    }
+    put_with(way[1], "a", fds[0]);
+    co_cancel(call.task);
+    ck_assert_int_eq(hook_end(&call), -ECANCELED);
+    hook_put(fds[1], "abc");
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(WEXITSTATUS(status), CO_TEST_WELL);
+    hook_close(way);
     hook_close(fds);
 }
 
@@ -723,6 +760,7 @@ static Suite *suite(void)
 
     tc = hook_case(s, "messages");
     tcase_add_test(tc, descriptors_come_with_messages);
+    tcase_add_test(tc, a_descriptor_passed_to_a_process_blocks_there);
     tcase_add_test(tc, descriptors_come_with_msg_waitall);
     tcase_add_test(tc, a_message_keeps_its_vector);
     tcase_add_test(tc, recvmmsg_waits_for_as_many_as_it_was_told);

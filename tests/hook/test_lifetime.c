@@ -75,7 +75,8 @@ CO_TASK_TEST(fclose_of_a_stream_in_memory_is_nobodys_business)
 
     errno = EXDEV;
     ck_assert_int_eq(fclose(file), 0);
-    ck_assert_int_eq(errno, EXDEV);
+    if (!CO__TSAN) /* which asks for its number, too */
+        ck_assert_int_eq(errno, EXDEV);
 }
 
 CO_TASK_TEST(dup2_wakes_who_waits_for_what_it_replaces)
@@ -250,9 +251,11 @@ CO_TASK_TEST(a_descriptor_is_shared_with_another_loop)
 {
     struct hook_call there;
     pthread_t thread;
+    char got_there[8];
 
     wait_for_it();
     there = call;
+    there.data = got_there;
     ck_assert_int_eq(pthread_create(&thread, NULL, read_in_a_loop, &there), 0);
     hook_put(fds[1], "abc");
     while (!call.done && !__atomic_load_n(&there.done, __ATOMIC_ACQUIRE))

@@ -7,7 +7,7 @@
  * It calls no hooked function itself, which would be a reason to link them.
  *
  * How it is built: ENABLE_BY_WRAP, ENABLE_BY_DLOPEN, ENABLE_BY_ENVIRONMENT, or
- * by the function itself; CLIENT_BY_DLOPEN=<flags>, or linked.
+ * by the function itself; CLIENT_OPEN=<a call that loads CLIENT>, or linked.
  */
 #include <coppice/hook.h>
 #include <coppice/loop.h>
@@ -60,7 +60,8 @@ static int enable(void)
 #define problem co_hook_problem
 #endif
 
-#ifdef CLIENT_BY_DLOPEN
+#ifdef CLIENT_OPEN
+#define CLIENT "libclient.so"
 static int (*client_read)(int fd), (*client_write)(int fd);
 #else
 int client_read(int fd);
@@ -105,8 +106,8 @@ int main(void)
 {
     int r;
 
-#ifdef CLIENT_BY_DLOPEN
-    void *client = dlopen("libclient.so", CLIENT_BY_DLOPEN);
+#ifdef CLIENT_OPEN
+    void *client = CLIENT_OPEN;
 
     if (!client) {
         fprintf(stderr, "%s\n", dlerror());
