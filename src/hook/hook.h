@@ -140,8 +140,8 @@ CO_COLD int co__hook_fail(int error);
 co_time co__wait_begin(struct co__site *site, co_scope *limit, co_time until);
 int co__wait_end(struct co__site *site, co_scope *limit, co_time began, int r);
 
-/* Until a descriptor is ready in the directions, or a point in time: the
- * directions, 0 (time), or a negative errno. */
+/* Until a descriptor in which nothing was found is ready in the directions, or
+ * a point in time: see co__guest_wait_fd; or 0 (time). */
 int co__hook_wait_fd(struct co__site *site, int fd, int directions,
                      co_time until);
 

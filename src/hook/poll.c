@@ -85,7 +85,8 @@ static int wait_many(struct co__site *site, const struct pollfd *fds,
     return r;
 }
 
-/* 1: look again; 0: `until` has come; or a negative errno. */
+/* Look again: a positive number, that of co__guest_wait_fd if there is but one;
+ * 0: `until` has come; or a negative errno. */
 static int wait_any(struct co__site *site, const struct pollfd *fds,
                     nfds_t count, co_time until, co_time *pause)
 {
@@ -102,7 +103,7 @@ static int wait_any(struct co__site *site, const struct pollfd *fds,
     } else {
         r = wait_many(site, fds, count, until);
     }
-    return r > 0 ? 1 : r;
+    return r;
 }
 
 /* ---- poll(2) ------------------------------------------------------------- */
@@ -113,6 +114,19 @@ static int ask(struct pollfd *fds, nfds_t count, const sigset_t *mask)
 
     return mask ? CO__REAL(ppoll)(fds, count, &at_once, mask)
                 : CO__REAL(poll)(fds, count, 0);
+}
+
+#define PLAIN (POLLIN | POLLOUT | POLLERR | POLLHUP | POLLNVAL)
+
+/* What the kernel would say of one descriptor, where the event has told all of
+ * it: 1, or 0: ask. */
+static int is_told(struct pollfd *p, int event)
+{
+    if (!(event & CO__GUEST_ALL) || p->events & ~PLAIN)
+        return 0;
+    p->revents = (short)(p->events & ((event & CO_READABLE ? POLLIN : 0) |
+                                      (event & CO_WRITABLE ? POLLOUT : 0)));
+    return p->revents != 0;
 }
 
 static int poll_until(struct co__site *site, struct pollfd *fds, nfds_t count,
@@ -139,6 +153,8 @@ static int poll_until(struct co__site *site, struct pollfd *fds, nfds_t count,
         }
         if (r < 0)
             return co__hook_fail(r);
+        if (count == 1 && is_told(&fds[0], r))
+            return 1;
     }
 }
 

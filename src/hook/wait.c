@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* How a hooked call waits: in the loop, under the limits of its task. */
-#include <coppice/fd.h>
 #include <coppice/task.h>
 #include <coppice/threadpool.h>
 
@@ -36,7 +35,8 @@ int co__hook_wait_fd(struct co__site *site, int fd, int directions,
 {
     co_scope limit = {0};
     co_time began = co__wait_begin(site, &limit, until);
-    int r = co__wait_end(site, &limit, began, co_wait_fd(fd, directions));
+    int r =
+        co__wait_end(site, &limit, began, co__guest_wait_fd(fd, directions));
 
     return r == -ETIME ? 0 : r;
 }

@@ -26,6 +26,17 @@ CO_API int co__guest_pause(int by);
 /* What every call that may suspend begins with: 0, -ECANCELED, -ETIMEDOUT. */
 CO_API int co__guest_enter(void);
 
+/*
+ * co_wait_fd for who has just found nothing to do, and looks again afterwards:
+ * the kernel is not asked what the caller asks it anyway, before and after the
+ * wait. Inside tasks alone, after co__guest_enter. Returns the directions of
+ * which an event has told, and CO__GUEST_ALL if there was nothing else to tell
+ * of: no hang-up, no error; or -EAGAIN (it cannot be waited for), -EBADF,
+ * -ENOMEM, -ENOSPC, -ECANCELED, -ETIMEDOUT.
+ */
+CO_API int co__guest_wait_fd(int fd, int directions);
+#define CO__GUEST_ALL 0x100
+
 /* Whether a descriptor is in Coppice's care: then it is non-blocking, and its
  * calls are the library's own. */
 CO_API int co__guest_owns(int fd);

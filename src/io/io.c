@@ -17,6 +17,7 @@
 #include "core/command.h"
 #include "core/fdhook.h"
 #include "io/ahead.h"
+#include "io/guest.h"
 
 #define PAUSE_FIRST (1 * CO_MS)
 #define PAUSE_MOST  (32 * CO_MS)
@@ -182,6 +183,19 @@ void co__fd_wait_end(struct co__fd_wait *wait)
                          &wait->waiters[i]);
 }
 
+static int park_alone(const struct co__here *here, struct co__fd_wait *wait,
+                      enum co__wait_reason reason)
+{
+    int n = co__io_limits(here);
+
+    if (n == 0)
+        n = co__fd_wait_link(here->loop, wait, here->task);
+    if (n < 0)
+        return n;
+    here->task->wait_fd = wait->fd;
+    return co__park(here->loop, here->task, reason);
+}
+
 int co__fd_wait_alone(const struct co__here *here, int fd, int directions,
                       enum co__wait_reason reason)
 {
@@ -191,13 +205,7 @@ int co__fd_wait_alone(const struct co__here *here, int fd, int directions,
     if (n < 0)
         return n;
     while ((n = co__fd_wait_ready(here->loop, &wait)) == 0) {
-        n = co__io_limits(here);
-        if (n == 0)
-            n = co__fd_wait_link(here->loop, &wait, here->task);
-        if (n < 0)
-            break;
-        here->task->wait_fd = fd;
-        n = co__park(here->loop, here->task, reason);
+        n = park_alone(here, &wait, reason);
         if (n < 0)
             break;
     }
@@ -205,13 +213,15 @@ int co__fd_wait_alone(const struct co__here *here, int fd, int directions,
     return n;
 }
 
+static enum co__wait_reason reason_of(int directions)
+{
+    return directions == (CO_READABLE | CO_WRITABLE)
+               ? CO__WAIT_FD_ANY
+               : co__io_reason(directions);
+}
+
 int co_wait_fd(int fd, int directions)
 {
-    static const enum co__wait_reason reasons[] = {
-        [CO_READABLE] = CO__WAIT_FD_READ,
-        [CO_WRITABLE] = CO__WAIT_FD_WRITE,
-        [CO_READABLE | CO_WRITABLE] = CO__WAIT_FD_ANY,
-    };
     struct co__here here;
     int n;
 
@@ -222,5 +232,42 @@ int co_wait_fd(int fd, int directions)
     n = co__enter(here.loop, here.task);
     if (n < 0)
         return n;
-    return co__fd_wait_alone(&here, fd, directions, reasons[directions]);
+    return co__fd_wait_alone(&here, fd, directions, reason_of(directions));
+}
+
+/* ---- waiting between two looks ------------------------------------------- */
+
+/* What an event has said since it was last forgotten; it is told once. */
+static int take_event(struct co__fd_slot *slot, int directions)
+{
+    int n = slot->ready >> 2 & directions;
+
+    slot->ready &= (uint8_t) ~(n | CO__FD_FRESH(n));
+    return n && !slot->sticky ? n | CO__GUEST_ALL : n;
+}
+
+/* Who is woken without an event was next in line after one that has left: it
+ * asks the kernel, and stays in line, lest these go on waking each other. */
+int co__guest_wait_fd(int fd, int directions)
+{
+    struct co__here here = {co__loop, co__loop->self};
+    struct co__fd_wait wait;
+    int n = co__fd_wait_begin(here.loop, &wait, fd, directions);
+    if (n < 0)
+        return n;
+    /* Of our own we know more than the caller does. */
+    if (wait.slot->flags & CO__FD_OWN)
+        return co__fd_wait_alone(&here, fd, directions, reason_of(directions));
+    wait.slot->ready &= (uint8_t) ~(directions | CO__FD_FRESH(directions));
+    do {
+        n = park_alone(&here, &wait, reason_of(directions));
+        if (n < 0)
+            break;
+        n = was_closed(here.loop, &wait) ? -EBADF
+                                         : take_event(wait.slot, directions);
+        if (n == 0)
+            n = co__fd_wait_ready(here.loop, &wait);
+    } while (n == 0);
+    co__fd_wait_end(&wait);
+    return n;
 }

@@ -274,6 +274,56 @@ EACH_TEST(readers_of_one_socket_share_what_comes)
     hook_close(fds);
 }
 
+static int done_of(const struct hook_call *calls, int count)
+{
+    int sum = 0;
+
+    for (int k = 0; k < count; k++)
+        sum += calls[k].done;
+    return sum;
+}
+
+/* How many of them are neither done nor in line for the descriptor. */
+static int busy_of(const struct hook_call *calls, int count)
+{
+    int sum = 0;
+
+    for (int k = 0; k < count; k++)
+        sum += !calls[k].done && (calls[k].task->state != CO__TASK_PARKED ||
+                                  calls[k].task->reason != CO__WAIT_FD_READ);
+    return sum;
+}
+
+/* One has the byte, and the next looks whether there is more; that is all, they
+ * do not go on waking each other. */
+CO_TASK_TEST(readers_for_whom_nothing_is_left_wait_on)
+{
+    struct hook_call calls[3];
+    char bytes[3] = "";
+    int busy = 0;
+
+    hook_pair(fds);
+    for (int k = 0; k < 3; k++) {
+        calls[k] = (struct hook_call){
+            .fn = by_read, .fd = fds[0], .data = &bytes[k], .len = 1};
+        hook_begin_waiting(&calls[k]);
+    }
+    hook_put(fds[1], "a");
+    while (done_of(calls, 3) == 0)
+        co_test_yield();
+    for (int k = 0; k < 100; k++) {
+        busy += busy_of(calls, 3);
+        co_test_yield();
+    }
+    ck_assert_int_eq(done_of(calls, 3), 1);
+    ck_assert_int_le(busy, 2);
+    hook_put(fds[1], "bc");
+    for (int k = 0; k < 3; k++)
+        ck_assert_int_eq(hook_end(&calls[k]), 1);
+    ck_assert_int_eq(bytes[0] + bytes[1] + bytes[2], 'a' + 'b' + 'c');
+    hook_close(fds);
+}
+
 /* ---- flags of recv(2) ---------------------------------------------------- */
 
 EACH_TEST(msg_dontwait_says_eagain)
@@ -736,6 +786,7 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, mistakes_are_told_as_by_the_system, 0, READERS);
     tcase_add_loop_test(tc, only_sockets_are_received_from, 0, READERS);
     tcase_add_loop_test(tc, readers_of_one_socket_share_what_comes, 0, READERS);
+    tcase_add_test(tc, readers_for_whom_nothing_is_left_wait_on);
 
     tc = hook_case(s, "time");
     co_test_virtual_clock(tc);

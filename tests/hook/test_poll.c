@@ -268,6 +268,115 @@ CO_TASK_TEST(poll_tells_just_what_the_system_does)
     hook_close(fds);
 }
 
+static void put(void)
+{
+    hook_put(fds[1], "a");
+}
+
+static void end_its_side(void)
+{
+    ck_assert_int_eq(shutdown(fds[1], SHUT_WR), 0);
+}
+
+static void hang_up(void)
+{
+    close(fds[1]);
+    fds[1] = -1;
+}
+
+static void reset(void)
+{
+    struct linger hard = {1, 0};
+
+    ck_assert_int_eq(
+        setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)), 0);
+    hang_up();
+}
+
+static void fill(int fd)
+{
+    static const char bytes[65536];
+
+    while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        continue;
+}
+
+/* What ends the wait, and what was asked for. */
+static const struct {
+    void (*happens)(void);
+    short events;
+} news[] = {
+    {put, POLLIN},
+    {put, POLLIN | POLLERR},
+    {put, POLLIN | POLLOUT},
+    {put, POLLIN | POLLRDNORM},
+    {end_its_side, POLLIN},
+    {end_its_side, POLLIN | POLLRDHUP},
+    {end_its_side, POLLRDHUP},
+    {hang_up, POLLIN},
+    {reset, POLLIN},
+    {reset, POLLIN | POLLOUT},
+    {reset, 0},
+};
+#define NEWS ((int)(sizeof(news) / sizeof(news[0])))
+
+/* Also where an event has said it all, and the system is not asked again. */
+EACH_TEST(a_wait_for_one_tells_what_the_system_says)
+{
+    struct pollfd one, same;
+
+    hook_tcp_pair(fds);
+    if (news[i].events & POLLOUT)
+        fill(fds[0]);
+    one = same = (struct pollfd){fds[0], news[i].events, 0};
+    poll_of(&one, 1);
+    hook_begin_waiting(&call);
+    news[i].happens();
+    ck_assert_int_eq(hook_end(&call), 1);
+    co_hook_pause
+    {
+        ck_assert_int_eq(poll(&same, 1, 0), 1);
+    }
+    ck_assert_int_eq(one.revents, same.revents);
+    close(fds[0]);
+    if (fds[1] >= 0)
+        close(fds[1]);
+}
+
+static ssize_t by_poll_out(struct hook_call *c)
+{
+    struct pollfd p = {c->fd, POLLOUT, 0};
+
+    return poll(&p, 1, c->flags);
+}
+
+/* A cancelled call leaves its event to come. It says nothing of what the next
+ * waits for, which is waited for beside another direction, too. */
+CO_TASK_TEST(an_event_of_before_is_forgotten)
+{
+    struct hook_call out;
+    char bytes[65536];
+
+    prepare(0, hook_pair);
+    fill(fds[0]);
+    out = (struct hook_call){.fn = by_poll_out, .fd = fds[0], .flags = -1};
+    hook_begin_waiting(&call);
+    co_cancel(call.task);
+    ck_assert_int_eq(hook_end(&call), -ECANCELED);
+    hook_put(fds[1], "a");
+    ck_assert_int_eq(co_sleep(CO_MS), 0); /* it comes */
+    ck_assert_int_eq(read(fds[0], bytes, 1), 1);
+    hook_begin_waiting(&call);
+    hook_begin_waiting(&out);
+    while (recv(fds[1], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        continue;
+    ck_assert_int_eq(hook_end(&out), 1);
+    ck_assert_int_eq(hook_waits(&call), 1);
+    hook_put(fds[1], "a");
+    ck_assert_int_eq(hook_end(&call), 1);
+    hook_close(fds);
+}
+
 /* Of urgent data alone no event of the reactor tells. */
 CO_TASK_TEST(poll_waits_for_urgent_data)
 {
@@ -535,6 +644,8 @@ static Suite *suite(void)
 
     tc = hook_case(s, "poll");
     tcase_add_test(tc, poll_tells_just_what_the_system_does);
+    tcase_add_loop_test(tc, a_wait_for_one_tells_what_the_system_says, 0, NEWS);
+    tcase_add_test(tc, an_event_of_before_is_forgotten);
     tcase_add_test(tc, poll_waits_for_urgent_data);
     tcase_add_test(tc, many_are_polled_at_once);
     tcase_add_test(tc, more_than_can_be_waited_for_are_polled);
