@@ -64,13 +64,13 @@ def works(command):
         return False
 
 
-def micro_round(row, commands, quick, note):
-    """One value of each program of a row that needs no network."""
+def micro_round(row, commands, quick, note, *more):
+    """One value of each program of a row that measures itself."""
     values = {}
     cpu = None if row.kind == "threads" else -1
     for name, command in commands.items():
         note(name)
-        arguments = [row.name, str(DIVISOR_QUICK if quick else 1)]
+        arguments = [row.name, str(DIVISOR_QUICK if quick else 1), *more]
         try:
             for line in _run(command + arguments, cpu):
                 if line.startswith(f"R {row.name} "):
@@ -221,6 +221,21 @@ def tls(row, programs, commands, rounds, quick, note):
             _, number, name, value = line.split()
             samples[int(number)][name] = float(value)
     return samples
+
+
+@contextmanager
+def postgresql(folder):
+    """A running PostgreSQL, as libpq wants it named."""
+    command = [Path(__file__).resolve().parent / "pg/server", folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=_environment(), preexec_fn=_pin(0)) as server:
+        name = server.stdout.readline().strip()
+        if not name:
+            said = server.stderr.read().strip().splitlines()
+            raise Failed(said[-1] if said else "PostgreSQL does not start")
+        yield name
+        server.stdin.close()
 
 
 def idle_round(row, programs, commands, note):

@@ -105,18 +105,24 @@ def measure_row(row, systems, commands, options, progress):
         except measure.Failed as error:
             progress.note("all", str(error))
             return []
-    samples = []
-    for number in range(count):
+    def one_round(number, *server):
         progress.where = f"{row.name} {number + 1}/{count}"
         now = {name: command for name, command in commands.items()
                if number < caps[name]}
         if row.kind == "idle":
-            samples.append(measure.idle_round(row, options.programs, now,
-                                              progress.note))
-        else:
-            samples.append(measure.micro_round(row, now, options.quick,
-                                               progress.note))
-    return samples
+            return measure.idle_round(row, options.programs, now,
+                                      progress.note)
+        return measure.micro_round(row, now, options.quick, progress.note,
+                                   *server)
+
+    if row.kind != "pg":
+        return [one_round(number) for number in range(count)]
+    try:
+        with measure.postgresql(options.programs.parent / "pg") as server:
+            return [one_round(number, server) for number in range(count)]
+    except measure.Failed as error:
+        progress.note("all", str(error))
+        return []
 
 
 def main():

@@ -17,7 +17,7 @@ class Row:
     name: str
     unit: str
     kind: str  # time, threads (on all CPUs), memory, echo, idle,
-    # tls, udp, churn, line or proxy
+    # tls, udp, churn, line, proxy or pg
     rounds: int
     quick_rounds: int  # 0: not in a quick run, unless the row is named
     target_ratio: float = 0.0  # what Coppice aims at; 0: no aim
@@ -81,6 +81,10 @@ ROWS = [
     Row("hook_read_outside", "ns", "time", 9, 5, target_ratio=1.02),
     Row("hook_read_task", "ns", "time", 9, 5),
     Row("hook_mutex", "ns", "time", 9, 5),
+    Row("pg_select1", "ns CPU", "pg", 9, 3, target_ratio=1.0,
+        against="pthread"),
+    Row("pg_select1_wall", "ns wall", "pg", 5, 2, target_ratio=1.0,
+        against="pthread"),
 ]
 
 YIELD = ["yield_1", "yield_2", "yield_1000", "yield_100000"]
@@ -104,11 +108,12 @@ UDP = ["udp_echo"]
 CHURN = ["accept_churn"]
 LINE = ["stream_line"]
 PROXY = ["proxy_throughput"]
+PG = ["pg_select1", "pg_select1_wall"]
 # A row where what the reactor costs could show, of each kind that there is:
 # tasks that never wait (it is polled all the same), timers, other threads.
 REACTOR = ["yield_2", "yield_1000", "spawn_join", "timers_100k",
            "chan_pingpong", *THREADS, *OFFLOAD, *FILES, *NET, *TLS, *UDP,
-           *CHURN, *LINE, *PROXY]
+           *CHURN, *LINE, *PROXY, *PG]
 
 
 @dataclass(frozen=True)
@@ -204,7 +209,7 @@ SYSTEMS = [
     System("coppice_64k", MEMORY, by_question("coppice", "--stack=64")),
     System("limit", [row.name for row in ROWS
                      if row.name not in
-                     THREADS + OFFLOAD + TLS + UDP + CHURN + LINE],
+                     THREADS + OFFLOAD + TLS + UDP + CHURN + LINE + PG],
            by_question("limit"), ["limit_echo"], proxy=["limit_proxy"]),
     System("raw_epoll", [*NET, *UDP, *CHURN, *LINE],
            server=["raw_epoll_echo"], udp=["raw_epoll_udp"],
@@ -214,7 +219,7 @@ SYSTEMS = [
            kernel="io_uring"),
     System("boost_context", ["switch", *SPAWN, *MEMORY],
            one("boost_context_micro")),
-    System("pthread", THREADS, by_question("pthread"), stackful=False),
+    System("pthread", [*THREADS, *PG], by_question("pthread"), stackful=False),
     System("boost_fiber", [*YIELD, *SPAWN, *MEMORY, "timers_100k", *SYNC,
                            *FUTURES],
            micro_or_sync("boost_fiber")),
@@ -244,8 +249,9 @@ SYSTEMS = [
     # A million of theirs would take minutes and prove nothing.
     System("gevent", [*YIELD, *SPAWN, "memory_parked_100k", "timers_100k",
                       "timeout_scope", *SYNC, *FUTURES, *GROUPS, *QUEUES,
-                      *OFFLOAD, *NET],
-           one("python", "gevent_bench.py"),
+                      *OFFLOAD, *NET, *PG],
+           lambda row: ["python", "gevent_pg.py" if row in PG
+                        else "gevent_bench.py"],
            ["python", "gevent_bench.py", "echo"], rounds_max=2),
     System("asyncio", [*YIELD, *SPAWN, "memory_parked_100k", "timers_100k",
                        "timeout_scope", *SYNC, *FUTURES, *GROUPS, *SELECT,
