@@ -77,9 +77,8 @@ CO_API CO_MUST_CHECK int co_write_all(int fd, const void *data, size_t len,
 CO_API CO_MUST_CHECK int co_wait_fd(int fd, int directions);
 
 /*
- * Close a descriptor: tasks of this loop that wait for it get -EBADF, it leaves
- * the reactor, then it is closed. Use it for every descriptor that Coppice has
- * seen.
+ * Close a descriptor: tasks that wait for it get -EBADF, it leaves the reactor,
+ * then it is closed. Use it for every descriptor that Coppice has seen.
  *
  * Suspends: never. Thread-safe: yes, but not for a descriptor that another
  * thread's loop looks after: -EPERM. Returns 0, or -EBADF, -EIO.

@@ -6,7 +6,9 @@
  * is ours, of what kind, and the loop that owns it. Making, accepting,
  * adopting, closing and releasing a descriptor each begin a new generation, on
  * whatever thread. A descriptor that was made outside any loop, or whose loop
- * has ended, has no owner until a loop uses it.
+ * has ended, has no owner until a loop uses it. Of one that is not ours the
+ * word names the loop that has waited for it, which is told when it is closed
+ * by somebody else.
  *
  * Each loop has a slot for every number that it has used: what it knows of the
  * readiness, and who waits. A slot remembers the generation that it was bound
@@ -26,7 +28,9 @@
 #include "io/fdtable.h"
 
 #include "base/alloc.h"
+#include "base/forks.h"
 #include "core/fdhook.h"
+#include "core/registry.h"
 #include "core/run.h"
 #include "core/sched.h"
 #include "io/ahead.h"
@@ -39,6 +43,7 @@
 /* A word: generation << 32 | flags << 16 | owner. */
 #define WORD_OWNER       ((uint64_t)(CO__LOOPS - 1))
 #define WORD_FLAGS(word) ((unsigned)((word) >> 16) & 0xffu)
+#define WORD_OTHERS      ((uint64_t)CO__FD_OTHERS << 16)
 
 #define CO__LOOPS 16384u /* live at a time; owner 0 is nobody */
 
@@ -116,7 +121,8 @@ unsigned co__fd_care(int fd, int *elsewhere)
     uint64_t w = word ? atomic_load(word) : 0;
     uint32_t mine = co__loop ? co__loop->fds->id : 0;
 
-    *elsewhere = (w & WORD_OWNER) && (w & WORD_OWNER) != mine;
+    *elsewhere = WORD_FLAGS(w) & CO__FD_OWN && (w & WORD_OWNER) &&
+                 (w & WORD_OWNER) != mine;
     return WORD_FLAGS(w);
 }
 
@@ -144,6 +150,67 @@ static void let_go(struct co_loop *loop)
     atomic_store(&loop->runs, 0);
 }
 
+/* ---- closed by others ---------------------------------------------------- */
+
+/* Tasks that wait for what is no more. */
+static void drop_closed(void *arg)
+{
+    struct co_loop *loop = arg;
+    struct co__fd_table *table = loop->fds;
+
+    /* Either we see the generation, or who has ended it queues us again. */
+    atomic_thread_fence(memory_order_seq_cst);
+    for (uint32_t i = 0; i < table->chunk_count; i++)
+        for (uint32_t k = 0; table->chunks[i] && k < CO__FD_CHUNK; k++) {
+            struct co__fd_slot *slot = &table->chunks[i][k];
+
+            if (slot->flags & CO__FD_SEEN && !co__fd_current(slot) &&
+                (slot->waiters[0].head || slot->waiters[1].head))
+                co__fd_drop(loop, (int)(i * CO__FD_CHUNK + k), slot);
+        }
+}
+
+/* Not in a child of fork, whose loops are those of its parent. */
+static CO_COLD void tell_loops(uint64_t word)
+{
+    struct co_loop *loop;
+
+    co__registry_lock();
+    for (loop = co__registry_first(); loop; loop = loop->registry_next)
+        if (loop != co__loop && loop->fds->forks == co__forks &&
+            (WORD_FLAGS(word) & CO__FD_OTHERS ||
+             loop->fds->id == (word & WORD_OWNER)))
+            (void)co_call_soon_threadsafe(loop, &loop->fds->closed);
+    co__registry_unlock();
+}
+
+/* A generation has ended, of which this was the word. */
+static void tell_waiters(uint64_t word)
+{
+    uint32_t mine = co__loop ? co__loop->fds->id : 0;
+
+    if (CO_UNLIKELY(
+            (word & WORD_OWNER) && !(WORD_FLAGS(word) & CO__FD_OWN) &&
+            ((word & WORD_OWNER) != mine || WORD_FLAGS(word) & CO__FD_OTHERS)))
+        tell_loops(word);
+}
+
+/* A task of this loop waits for what is not ours. -EBADF: it was closed. */
+static int note_waiter(struct co_loop *loop, struct co__fd_slot *slot)
+{
+    uint64_t w = atomic_load_explicit(slot->word, memory_order_relaxed);
+    uint64_t id = loop->fds->id, noted;
+
+    do {
+        if ((uint32_t)(w >> 32) != slot->gen)
+            return -EBADF;
+        noted = w | ((w & WORD_OWNER) ? WORD_OTHERS : id);
+        if ((w & WORD_OWNER) == id || noted == w)
+            return 0;
+    } while (!atomic_compare_exchange_weak(slot->word, &w, noted));
+    return 0;
+}
+
 int co__fd_disown(int fd)
 {
     struct co_loop *loop = co__loop;
@@ -155,7 +222,8 @@ int co__fd_disown(int fd)
     if (!word)
         return 0; /* no loop has ever used it */
     w = atomic_load(word);
-    if ((w & WORD_OWNER) && !(loop && loop->fds->id == (w & WORD_OWNER))) {
+    if (WORD_FLAGS(w) & CO__FD_OWN && (w & WORD_OWNER) &&
+        !(loop && loop->fds->id == (w & WORD_OWNER))) {
         loop = held = hold_idle(w & WORD_OWNER);
         if (!held)
             return -EPERM;
@@ -167,6 +235,7 @@ int co__fd_disown(int fd)
         let_go(held);
     while (!atomic_compare_exchange_weak(word, &w, next_gen(w, 0)))
         continue;
+    tell_waiters(w);
     return 0;
 }
 
@@ -362,6 +431,8 @@ int co__fd_await(struct co_loop *loop, struct co__fd_slot *slot, int fd,
 
     if (slot->flags & CO__FD_WATCHED)
         return 0;
+    if (!(slot->flags & CO__FD_OWN) && (r = note_waiter(loop, slot)) < 0)
+        return r;
     if (slot->flags & CO__FD_OWN && loop->poller_ops->watch &&
         !(co__commands(loop) && co__fd_commanded(slot)))
         r = watch(loop, slot, fd);
@@ -436,6 +507,9 @@ int co__fds_open(struct co_loop *loop)
         return -EMFILE;
     }
     table->epoch = epoch;
+    table->forks = co__forks;
+    table->closed.fn = drop_closed;
+    table->closed.arg = loop;
     loop->fds = table;
     return 0;
 }

@@ -19,6 +19,8 @@
 #define CO__FD_OWN    0x01u /* ours (in a slot: this loop's), non-blocking */
 #define CO__FD_SOCKET 0x02u /* recv and send work; own ones only */
 #define CO__FD_DRAIN  0x04u /* a short transfer means drained; own ones only */
+/* ...and a word alone, of one that is not: several loops have waited for it. */
+#define CO__FD_OTHERS 0x08u
 /* ...and a slot alone. */
 #define CO__FD_SEEN    0x10u /* the slot is in use */
 #define CO__FD_KNOWN   0x20u /* the poller has, or may have, it registered */
@@ -60,6 +62,8 @@ struct co__fd_table {
     struct co__pipeful *spare;  /* see splice_linux.c; an empty one, or NULL */
     struct co__buffer *buffers; /* see buffer.c */
     uint32_t buffers_count;
+    co_call closed; /* somewhere else, what this loop has waited for */
+    unsigned forks; /* as co__forks when it was made */
     uint32_t id;    /* of this loop in words, 1 and up */
     uint32_t epoch; /* how many forks lay behind when it was made */
 };
@@ -136,8 +140,9 @@ int co__fd_await(struct co_loop *loop, struct co__fd_slot *slot, int fd,
 int co__fd_own(int fd, unsigned flags);
 
 /*
- * Take a number out of our care: its generation ends, and tasks of this loop
- * that wait for it get -EBADF. 0, or -EPERM (another loop's).
+ * Take a number out of our care: its generation ends, and tasks that wait for
+ * it get -EBADF, those of other loops when they come to it. 0, or -EPERM
+ * (another loop's).
  */
 int co__fd_disown(int fd);
 

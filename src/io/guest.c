@@ -75,5 +75,6 @@ void co__guest_closing(int first, int end)
     if (!at_home())
         return;
     for (int fd = first; fd < end; fd++)
-        (void)co__fd_disown(fd); /* another loop's notices when it is reused */
+        (void)co__fd_disown(
+            fd); /* of ours, another loop's is found out later */
 }

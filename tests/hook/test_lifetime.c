@@ -10,6 +10,7 @@
 
 #include <linux/close_range.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -268,6 +269,86 @@ CO_TASK_TEST(a_descriptor_is_shared_with_another_loop)
     hook_close(fds);
 }
 
+/* ---- closed on another thread -------------------------------------------- */
+
+static int close_it(void *fd)
+{
+    return close(*(int *)fd);
+}
+
+static void *close_on_thread(void *fd)
+{
+    return co_test_number(close_it(fd));
+}
+
+static void *close_in_a_loop(void *fd)
+{
+    return co_test_number(co_run(close_it, fd));
+}
+
+CO_TASK_TEST(a_close_on_another_thread_wakes_who_waits)
+{
+    pthread_t thread;
+    void *r;
+
+    for (int i = 0; i < 2; i++) {
+        wait_for_it();
+        ck_assert_int_eq(pthread_create(&thread, NULL,
+                                        i ? close_in_a_loop : close_on_thread,
+                                        &fds[0]),
+                         0);
+        it_is_told();
+        ck_assert_int_eq(pthread_join(thread, &r), 0);
+        ck_assert_int_eq(co_test_return(r), 0);
+        close(fds[1]);
+    }
+}
+
+static atomic_int waits_there;
+
+static int wait_in_loop(void *there)
+{
+    hook_begin_waiting(there);
+    atomic_store(&waits_there, 1);
+    hook_end(there);
+    return 0;
+}
+
+static void *wait_there(void *there)
+{
+    return co_test_number(co_run(wait_in_loop, there));
+}
+
+/* Each loop that has waited for it, whoever was the first. */
+CO_TASK_TEST(a_close_wakes_who_waits_in_any_loop)
+{
+    struct hook_call there;
+    char got_there[8];
+    pthread_t thread;
+
+    for (int i = 0; i < 3; i++) {
+        wait_for_it();
+        there = call;
+        there.data = got_there;
+        atomic_store(&waits_there, 0);
+        ck_assert_int_eq(pthread_create(&thread, NULL, wait_there, &there), 0);
+        while (!atomic_load(&waits_there))
+            ck_assert_int_eq(co_sleep(CO_MS / 4), 0);
+        if (i == 0)
+            close(fds[0]);
+        else if (i == 1)
+            dup2(fds[1], fds[0]);
+        else
+            close_range((unsigned)fds[0], (unsigned)fds[0], 0);
+        it_is_told();
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_assert_int_eq(there.result, -EBADF);
+        if (i == 1)
+            close(fds[0]);
+        close(fds[1]);
+    }
+}
+
 /* co_close and co_read of what the hooks wait for, and the other way round. */
 CO_TASK_TEST(hooked_calls_and_ours_share_a_descriptor)
 {
@@ -299,6 +380,8 @@ static Suite *suite(void)
     tcase_add_test(tc, a_number_closed_behind_our_back_is_used_again);
     tcase_add_test(tc, a_copy_is_waited_for_beside_its_original);
     tcase_add_test(tc, a_descriptor_is_shared_with_another_loop);
+    tcase_add_test(tc, a_close_on_another_thread_wakes_who_waits);
+    tcase_add_test(tc, a_close_wakes_who_waits_in_any_loop);
     tcase_add_test(tc, hooked_calls_and_ours_share_a_descriptor);
     return s;
 }

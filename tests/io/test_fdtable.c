@@ -314,6 +314,45 @@ CO_TASK_TEST(another_loops_descriptor_is_not_ours_to_close)
     close_pair(s.fds);
 }
 
+static int close_one(void *arg)
+{
+    struct second *s = arg;
+
+    s->results[0] = co_close(s->fds[0]);
+    return 0;
+}
+
+static void *close_outside(void *arg)
+{
+    close_one(arg);
+    return NULL;
+}
+
+/* What nobody owns may be closed anywhere. */
+CO_TASK_TEST(a_foreign_descriptor_closed_elsewhere_wakes_its_waiters)
+{
+    struct call readers[2] = {{.len = 1}, {.len = 1}};
+    struct second s;
+
+    for (int outside = 0; outside < 2; outside++) {
+        foreign_pipe(s.fds);
+        for (int i = 0; i < 2; i++) {
+            readers[i].fd = s.fds[0];
+            call_start(&readers[i], call_read);
+        }
+        if (outside)
+            ck_assert_int_eq(pthread_create(&s.thread, NULL, close_outside, &s),
+                             0);
+        else
+            second_start(&s, close_one);
+        ck_assert_int_eq(call_result(&readers[0]), -EBADF);
+        ck_assert_int_eq(call_result(&readers[1]), -EBADF);
+        pthread_join(s.thread, NULL);
+        ck_assert_int_eq(s.results[0], 0);
+        close(s.fds[1]);
+    }
+}
+
 /* When told to, take the lowest free number for a socket of ours. */
 static int make_own(void *arg)
 {
@@ -537,6 +576,7 @@ static Suite *suite(void)
     tcase_add_test(tc, adopting_does_not_disturb_who_waits);
     tcase_add_test(tc, made_outside_it_belongs_to_each_loop_in_turn);
     tcase_add_test(tc, another_loops_descriptor_is_not_ours_to_close);
+    tcase_add_test(tc, a_foreign_descriptor_closed_elsewhere_wakes_its_waiters);
     tcase_add_test(tc, number_reused_by_another_loop_is_recognised);
     tcase_add_test(tc, numbers_go_to_and_fro_between_two_loops);
     tcase_add_test(tc, own_loop_between_turns_lets_its_descriptors_be_closed);
