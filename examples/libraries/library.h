@@ -18,6 +18,6 @@ struct library {
 };
 
 extern const struct library libpq, hiredis, libcurl, libmariadb, libmemcached,
-    getaddrinfo_names, libmongoc;
+    getaddrinfo_names, libmongoc, websocket;
 
 #endif

@@ -15,21 +15,22 @@
 # In the order of how much they are used.
 # shellcheck disable=SC2034
 servers_libraries=(libpq hiredis libcurl libmariadb libmemcached getaddrinfo
-    libmongoc)
+    libmongoc websocket)
 # shellcheck disable=SC2034
 declare -A program_of=([libpq]=pg_many [hiredis]=redis_many
     [libcurl]=curl_many [libmariadb]=mariadb_many
     [libmemcached]=memcached_many [getaddrinfo]=names_many
-    [libmongoc]=mongo_many)
+    [libmongoc]=mongo_many [websocket]=websocket_many)
 # Debian's; and npm, for MongoDB.
 # shellcheck disable=SC2034
 servers_packages=(libpq-dev postgresql libhiredis-dev redis-server
     libcurl4-openssl-dev nginx-light openssl libmariadb-dev mariadb-server
-    libmemcached-dev memcached libmongoc-dev)
+    libmemcached-dev memcached libmongoc-dev libssl-dev python3-websockets)
 declare -A server_of # library -> what its example is to be told
 declare -A tls_server_of
 servers_pids=()
 servers_missing=
+servers_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 servers_begin() { # folder programs
     mkdir -p "$1"
@@ -121,8 +122,10 @@ servers_folder() { # name user
 servers_certificate() { # user; sets $certificate and $key
     certificate=$servers_run/$1.crt
     key=$servers_run/$1.key
+    [ ! -f "$certificate" ] || return 0
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
         -nodes -days 30 -subj /CN=localhost -keyout "$key" \
+        -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
         -out "$certificate" 2>/dev/null
     chmod 600 "$key"
     if [ "$(id -u)" -eq 0 ]; then
@@ -282,9 +285,24 @@ EOT
     tls_server_of[libcurl]=https://127.0.0.1:$secure
 }
 
+servers_start_websocket() {
+    local python=/usr/bin/python3 port plain certificate key
+    [ -x "$python" ] || python=python3 # the package is for Debian's
+    "$python" -c 'import websockets' 2>/dev/null || servers_missing=websockets
+    [ -z "$servers_missing" ] && servers_need openssl || return 1
+    servers_port
+    plain=$port
+    servers_port
+    servers_certificate "$(id -un)"
+    servers_launch websocket "$(id -un)" "$port" "$python" \
+        "$servers_root/tests/libraries/websocket.py" "$plain" "$port" \
+        "$certificate" "$key" || return 2
+    server_of[websocket]=ws://127.0.0.1:$plain
+    tls_server_of[websocket]="wss://127.0.0.1:$port $certificate"
+}
+
 # Debian has no MongoDB. This is a server in JavaScript that speaks its protocol;
 # servers_install_mongo fetches it.
-servers_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 servers_mongo=$servers_root/build/mongo
 
 servers_start_libmongoc() {

@@ -4,6 +4,8 @@
  * waiting that is not for an answer: `limits LIBRARY SERVER`; status 0: as it
  * has to be.
  */
+#include "../../examples/libraries/websocket.h"
+
 #include <coppice.h>
 #include <coppice/hook.h>
 
@@ -178,6 +180,81 @@ static int libmongoc(void)
     return 0;
 }
 
+/* ---- WebSocket: what a server that is not ours makes of the client ------- */
+
+static int open_at(struct websocket *ws, const char *path)
+{
+    char url[256];
+    snprintf(url, sizeof(url), "%s%s", server, path);
+    memset(ws, 0, sizeof(*ws));
+    ws->message_max = 4 << 20;
+    int r = websocket_open(ws, url, NULL);
+    if (r < 0)
+        fprintf(stderr, "%s\n", ws->error);
+    return r;
+}
+
+/* In one part, and in two. */
+static int echoes_are_right(const char *path, const char *data, size_t len)
+{
+    struct websocket ws;
+    CHECK(open_at(&ws, path) == 0);
+    for (size_t i = 0; i < 2; i++) {
+        if (i == 1)
+            CHECK(websocket_send(&ws, WEBSOCKET_BINARY | WEBSOCKET_MORE, data,
+                                 len / 3) == 0);
+        size_t sent = i * (len / 3);
+        CHECK(websocket_send(&ws,
+                             i == 0 ? WEBSOCKET_BINARY : WEBSOCKET_CONTINUATION,
+                             data + sent, len - sent) == 0);
+        CHECK(websocket_receive(&ws) == WEBSOCKET_BINARY);
+        CHECK(ws.len == len && memcmp(ws.message, data, len) == 0);
+    }
+    CHECK(websocket_ping(&ws, "now", 3) == 0);
+    CHECK(websocket_close(&ws, 1000, "done") == 0);
+    CHECK(ws.code == 1000 && ws.pongs == 1);
+    websocket_free(&ws);
+    return 0;
+}
+
+static int the_server_says_goodbye(void)
+{
+    struct websocket ws;
+    CHECK(open_at(&ws, "/bye") == 0);
+    CHECK(websocket_send(&ws, WEBSOCKET_TEXT, "enough", 6) == 0);
+    CHECK(websocket_receive(&ws) == 0);
+    CHECK(ws.code == 4000 && strcmp(ws.reason, "enough") == 0);
+    websocket_free(&ws);
+    return 0;
+}
+
+static int websocket(void)
+{
+    static const size_t lengths[] = {0, 1, 125, 126, 65535, 65536, 1 << 20};
+    static char data[1 << 20];
+    struct websocket ws;
+    int r = 0;
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (char)(i * 7 + i / 251);
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths) && r == 0; i++)
+        r = echoes_are_right("/echo", data, lengths[i]);
+    if (r == 0)
+        r = echoes_are_right("/parts", data, 1000);
+    if (r == 0)
+        r = the_server_says_goodbye();
+    if (r < 0)
+        return r;
+
+    CHECK(open_at(&ws, "/late") == 0);
+    CHECK(websocket_send(&ws, WEBSOCKET_TEXT, "x", 1) == 0);
+    co_timeout(SOON)
+        r = websocket_receive(&ws);
+    CHECK(r == -1);
+    CHECK(strcmp(ws.error, "cannot read: Connection timed out") == 0);
+    websocket_free(&ws);
+    return 0;
+}
+
 /* -------------------------------------------------------------------------- */
 
 static int run(void *name)
@@ -185,11 +262,9 @@ static int run(void *name)
     static const struct {
         const char *name;
         int (*run)(void);
-    } all[] = {{"libpq", libpq},
-               {"hiredis", hiredis},
-               {"libcurl", libcurl},
-               {"libmariadb", libmariadb},
-               {"libmongoc", libmongoc}};
+    } all[] = {{"libpq", libpq},         {"hiredis", hiredis},
+               {"libcurl", libcurl},     {"libmariadb", libmariadb},
+               {"libmongoc", libmongoc}, {"websocket", websocket}};
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
         if (strcmp(name, all[i].name) == 0)
             return all[i].run();
