@@ -19,6 +19,12 @@ const char *const co__symbol_names[CO__SYMBOL_COUNT] = {CO__HOOK_SYMBOLS(NAME)};
 #define OURS(type, name, parameters) (void (*)(void)) co__hook_##name,
 static void (*const ours[CO__SYMBOL_COUNT])(void) = {CO__HOOK_SYMBOLS(OURS)};
 
+/* There, if the program has a sanitizer. This is not asked of dlsym: to say that
+ * it has found nothing it allocates, and an allocator that locks would be back
+ * here before it is known what locking is. */
+extern void __asan_init(void) __attribute__((weak));
+extern void __tsan_init(void) __attribute__((weak));
+
 /* What a sanitizer has put into the program, where we are in it too: it comes
  * before what comes next. In a library ahead of us it calls us. */
 static void *find_sanitizers(const char *name)
@@ -27,6 +33,8 @@ static void *find_sanitizers(const char *name)
     void *found;
     Dl_info sanitizer, us;
 
+    if (!__asan_init && !__tsan_init)
+        return NULL;
     snprintf(own, sizeof(own), "__interceptor_%s", name);
     found = dlsym(RTLD_DEFAULT, own);
     return found && dladdr(found, &sanitizer) && dladdr(&co__real, &us) &&
@@ -70,7 +78,7 @@ void co__real_resolve(void)
     _Static_assert(sizeof(co__real) == CO__SYMBOL_COUNT * sizeof(void *),
                    "a table of pointers");
     a_static_program_cannot_be_hooked();
-    co__real_is_tsan = dlsym(RTLD_DEFAULT, "__tsan_init") != NULL;
+    co__real_is_tsan = __tsan_init != NULL;
     for (int i = 0; i < CO__SYMBOL_COUNT; i++)
         if (!slots[i])
             __atomic_store_n(&slots[i], find(co__symbol_names[i]),

@@ -79,6 +79,27 @@ make plain -DENABLE_BY_ENVIRONMENT -lclient -lcoppice
 says 'on blocks' ./plain
 says 'on parks' COPPICE_HOOK=1 LD_PRELOAD=libcoppice-hook.so ./plain
 
+# An allocator that locks, as jemalloc does, is called by the dynamic linker while
+# it looks for what is behind the hooks
+cat >allocator.c <<'END'
+#include <pthread.h>
+#include <stddef.h>
+extern void *__libc_malloc(size_t size);
+void *malloc(size_t size)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    void *memory = __libc_malloc(size);
+    pthread_mutex_unlock(&lock);
+    return memory;
+}
+END
+$cc $flags -fPIC -shared -o liballocator.so allocator.c
+says 'on parks' COPPICE_HOOK=1 \
+    LD_PRELOAD="libcoppice-hook.so liballocator.so" ./plain
+make allocator $hook -lclient -L. -Wl,--no-as-needed -lallocator
+says 'on parks' ./allocator
+
 # "dlopen(RTLD_GLOBAL) at run time: no"
 make opened -DENABLE_BY_DLOPEN -lclient -lcoppice -ldl
 says 'off: * is bound to libc.so.6: * blocks' ./opened
