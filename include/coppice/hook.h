@@ -27,7 +27,7 @@ CO_BEGIN_DECLS
 #define CO_HOOK_NAMES   4u  /* getaddrinfo(3) and kin, on threads */
 #define CO_HOOK_SYNC    8u  /* locks, conditions, joining threads */
 #define CO_HOOK_PROCESS 16u /* waiting for processes */
-#define CO_HOOK_STDIO   32u /* FILE streams of sockets and pipes, on threads */
+#define CO_HOOK_STDIO   32u /* FILE streams of sockets and pipes */
 #define CO_HOOK_ALL     63u
 
 /*

@@ -133,6 +133,21 @@ static ssize_t try_once(struct co__site *site, struct transfer *t)
     return try_plain(site, t);
 }
 
+ssize_t co__op_read_now(int fd, void *buffer, size_t len)
+{
+    struct iovec iov = {buffer, len};
+    struct transfer t = {.fd = fd,
+                         .plain = 1,
+                         .single = 1,
+                         .message = {.msg_iov = &iov, .msg_iovlen = 1}};
+    ssize_t n;
+
+    do
+        n = try_once(&co__no_site, &t);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 /* ---- until it is done ---------------------------------------------------- */
 
 /* After a part was transferred. */

@@ -36,6 +36,9 @@ int co__op_patient(int fd, int direction, struct co__patience *patience);
 int co__op_wait(struct co__site *site, int fd, int direction,
                 struct co__patience *patience);
 
+/* read(2) of what is there; -1 and EAGAIN if it would wait. */
+ssize_t co__op_read_now(int fd, void *buffer, size_t len);
+
 /* Around a call that has no flag for it: make it non-blocking for a moment.
  * errno stays what the call has left. */
 int co__op_unblock(int fd);

@@ -167,6 +167,185 @@ EACH_TEST(a_regular_file_stays_with_its_task)
     fclose(file);
 }
 
+/* Who waits for the rest of a line keeps what there is, and no thread. */
+EACH_TEST(a_cancel_amid_a_line_takes_nothing_of_it)
+{
+    if (readers[i] == by_fread || readers[i] == by_fgetc)
+        return; /* they take what they find */
+    prepare(i);
+    hook_put(fds[1], "ab");
+    hook_begin_waiting(&call);
+    co_cancel(call.task);
+    ck_assert_int_eq(hook_end(&call), -ECANCELED);
+    hook_begin_waiting(&call);
+    hook_put(fds[1], "cd\n");
+    ck_assert_int_eq(hook_end(&call), 5);
+    ck_assert_str_eq(got, "abcd\n");
+    drop();
+}
+
+EACH_TEST(so_rcvtimeo_ends_the_wait_of_a_stream)
+{
+    prepare(i);
+    hook_limit(fds[0], SO_RCVTIMEO, 4);
+    ck_assert_int_eq(hook_do(&call), -EAGAIN);
+    ck_assert_int_ne(ferror(file), 0);
+    clearerr(file);
+    hook_put(fds[1], "abcd\n");
+    ck_assert_int_eq(hook_do(&call), 5);
+    drop();
+}
+
+EACH_TEST(a_stream_that_is_closed_meanwhile_is_ebadf)
+{
+    prepare(i);
+    hook_begin_waiting(&call);
+    fclose(file);
+    ck_assert_int_eq(hook_end(&call), -EBADF);
+    close(fds[1]);
+}
+
+/* The last line may lack its end. */
+EACH_TEST(what_comes_before_the_end_is_read)
+{
+    prepare(i);
+    hook_put(fds[1], "ab");
+    hook_begin_waiting(&call);
+    shutdown(fds[1], SHUT_WR);
+    hook_end(&call);
+    ck_assert_mem_eq(got, "ab", 2);
+    ck_assert_int_ne(feof(file), 0);
+    ck_assert_int_eq(ferror(file), 0);
+    drop();
+}
+
+EACH_TEST(a_stream_without_a_buffer_parks_its_task_alone)
+{
+    prepare(i);
+    setvbuf(file, NULL, _IONBF, 0);
+    hook_begin_waiting(&call);
+    hook_put(fds[1], "ab");
+    ck_assert_int_eq(co_sleep(CO_MS), 0);
+    ck_assert(hook_waits(&call));
+    hook_put(fds[1], "cd\n");
+    ck_assert_int_eq(hook_end(&call), 5);
+    drop();
+}
+
+/* What was pushed back is in a buffer of its own. */
+EACH_TEST(what_was_pushed_back_comes_first)
+{
+    prepare(i);
+    hook_put(fds[1], "bcd");
+    ck_assert_int_eq(ungetc('a', file), 'a');
+    hook_begin_waiting(&call);
+    hook_put(fds[1], "\n");
+    ck_assert_int_eq(hook_end(&call), 5);
+    ck_assert_mem_eq(got, "abcd\n", 5);
+    /* Behind it, the buffer has the rest. */
+    hook_put(fds[1], "xbcd\n");
+    ck_assert_int_eq(fgetc(file), 'x');
+    ck_assert_int_eq(ungetc('a', file), 'a');
+    ck_assert_int_eq(hook_do(&call), 5);
+    ck_assert_mem_eq(got, "abcd\n", 5);
+    drop();
+}
+
+#define LONG 20000
+
+static char longer[LONG + 1];
+
+static ssize_t by_long_line(struct hook_call *c)
+{
+    (void)c;
+    return fgets(longer, sizeof(longer), file) ? (ssize_t)strlen(longer) : -1;
+}
+
+static ssize_t by_long_fread(struct hook_call *c)
+{
+    (void)c;
+    return (ssize_t)fread(longer, 100, LONG / 100, file) * 100;
+}
+
+/* Longer than the stream's buffer. */
+CO_TASK_TEST(much_is_read_whole)
+{
+    char part[1000];
+
+    memset(part, 'x', sizeof(part));
+    for (int k = 0; k < 2; k++) {
+        prepare(0);
+        call.fn = k ? by_long_fread : by_long_line;
+        hook_begin_waiting(&call);
+        for (int i = 0; i < LONG / 1000; i++) {
+            ck_assert_int_eq(write(fds[1], part, sizeof(part)), sizeof(part));
+            co_test_yield();
+        }
+        ck_assert_int_eq(hook_end(&call), LONG);
+        drop();
+    }
+}
+
+/* More than there are threads: who is idle holds none. */
+#define MANY 40
+
+static int echo_line(void *arg)
+{
+    FILE *stream = arg;
+    char line[16];
+
+    if (!fgets(line, sizeof(line), stream))
+        return -EIO;
+    fseek(stream, 0, SEEK_CUR);
+    return fputs(line, stream) >= 0 && fflush(stream) == 0 ? 0 : -EIO;
+}
+
+/* Each has half a line. */
+CO_TASK_TEST(half_a_line_holds_no_thread)
+{
+    FILE *streams[MANY];
+    co_task *tasks[MANY];
+    int pairs[MANY][2];
+
+    for (int i = 0; i < MANY; i++) {
+        hook_pair(pairs[i]);
+        streams[i] = fdopen(pairs[i][0], "r+");
+        hook_put(pairs[i][1], "ab");
+        tasks[i] = co_test_spawn(echo_line, streams[i]);
+    }
+    co_test_yield();
+    for (int i = MANY - 1; i >= 0; i--) {
+        hook_put(pairs[i][1], "c\n");
+        ck_assert_int_eq(read(pairs[i][1], got, sizeof(got)), 4);
+        ck_assert_int_eq(co_test_result(tasks[i]), 0);
+        fclose(streams[i]);
+        close(pairs[i][1]);
+    }
+}
+
+/* A question stands in the buffer of stdout. */
+CO_TASK_TEST(a_question_is_seen_before_its_answer)
+{
+    FILE *before = stdout;
+    int shown[2];
+
+    hook_terminal(fds);
+    hook_pipe(shown);
+    file = fdopen(fds[0], "r");
+    call = (struct hook_call){.fn = by_fgets};
+    stdout = fdopen(shown[1], "w");
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    fputs("name? ", stdout);
+    hook_begin_waiting(&call);
+    ck_assert_int_eq(read(shown[0], got, sizeof(got)), 6);
+    hook_put(fds[1], "abcd\n");
+    ck_assert_int_eq(hook_end(&call), 5);
+    fclose(stdout);
+    stdout = before;
+    close(shown[0]);
+    drop();
+}
+
 /* ---- writing ------------------------------------------------------------- */
 
 #define MUCH 400000
@@ -236,20 +415,6 @@ CO_TASK_TEST(what_fits_a_streams_buffer_stays_with_its_task)
 
 /* ---- many ---------------------------------------------------------------- */
 
-/* More than there are threads: who is idle holds none. */
-#define MANY 40
-
-static int echo_line(void *arg)
-{
-    FILE *stream = arg;
-    char line[16];
-
-    if (!fgets(line, sizeof(line), stream))
-        return -EIO;
-    fseek(stream, 0, SEEK_CUR);
-    return fputs(line, stream) >= 0 && fflush(stream) == 0 ? 0 : -EIO;
-}
-
 CO_TASK_TEST(many_streams_wait_at_once)
 {
     FILE *streams[MANY];
@@ -283,6 +448,18 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, a_cancelled_stream_is_ecanceled, 0, READERS);
     tcase_add_loop_test(tc, a_non_blocking_stream_says_eagain, 0, READERS);
     tcase_add_loop_test(tc, a_regular_file_stays_with_its_task, 0, READERS);
+    tcase_add_loop_test(tc, a_cancel_amid_a_line_takes_nothing_of_it, 0,
+                        READERS);
+    tcase_add_loop_test(tc, so_rcvtimeo_ends_the_wait_of_a_stream, 0, READERS);
+    tcase_add_loop_test(tc, a_stream_that_is_closed_meanwhile_is_ebadf, 0,
+                        READERS);
+    tcase_add_loop_test(tc, what_comes_before_the_end_is_read, 0, READERS);
+    tcase_add_loop_test(tc, a_stream_without_a_buffer_parks_its_task_alone, 0,
+                        READERS);
+    tcase_add_loop_test(tc, what_was_pushed_back_comes_first, 0, READERS);
+    tcase_add_test(tc, much_is_read_whole);
+    tcase_add_test(tc, half_a_line_holds_no_thread);
+    tcase_add_test(tc, a_question_is_seen_before_its_answer);
     tcase_add_loop_test(tc, a_full_stream_parks_its_task_alone, 0,
                         (int)(sizeof(writers) / sizeof(writers[0])));
     tcase_add_test(tc, what_fits_a_streams_buffer_stays_with_its_task);
