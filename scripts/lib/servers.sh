@@ -229,9 +229,11 @@ servers_start_libmariadb() {
         return 2
     }
     servers_certificate mysql
+    # Many handshakes at once, of a client under memcheck, take more than 10 s.
     servers_launch mariadb mysql "$port" mariadbd --no-defaults \
         --datadir="$folder" --socket="$folder/socket" --port="$port" \
         --bind-address=127.0.0.1 --max-connections=300 --skip-name-resolve \
+        --connect-timeout=300 \
         --innodb-flush-log-at-trx-commit=0 --innodb-use-native-aio=0 \
         --innodb-buffer-pool-size=16M --ssl-cert="$certificate" \
         --ssl-key="$key" || return 2

@@ -7,7 +7,8 @@
 # 100 ms. All answers are right, and all are there in less than half of the ten
 # seconds that one after another cannot be faster than: far from both, so that
 # a busy machine does not matter; what took longer is tried again, twice, lest it
-# was the machine. LIBRARY one_of_each: all of them at once.
+# was the machine. LIBRARY one_of_each: all of them at once, TASKS of each, for
+# LASTS seconds (2).
 
 set -euo pipefail
 
@@ -112,7 +113,7 @@ done
 [ ${#arguments[@]} -gt 0 ] || exit 77
 # In the background, so that a signal ends the wait and the trap runs.
 # shellcheck disable=SC2086
-servers_with_names ${RUN:-} "$programs/one_of_each" 2 "$TASKS" \
+servers_with_names ${RUN:-} "$programs/one_of_each" "${LASTS:-2}" "$TASKS" \
     "${arguments[@]}" &
 servers_pids+=($!)
 wait $!
