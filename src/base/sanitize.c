@@ -176,6 +176,19 @@ void co__unseen_map(void)
     __tsan_acquire(&unseen);
 }
 
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreReadsEnd(const char *file, int line);
+
+void co__late_call_begin(void)
+{
+    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+}
+
+void co__late_call_end(void)
+{
+    AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+}
+
 #else
 
 void co__unseen_unmap(void)
@@ -183,6 +196,14 @@ void co__unseen_unmap(void)
 }
 
 void co__unseen_map(void)
+{
+}
+
+void co__late_call_begin(void)
+{
+}
+
+void co__late_call_end(void)
 {
 }
 

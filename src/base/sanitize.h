@@ -64,6 +64,11 @@ const uint64_t *co__stack_scan(const uint64_t *word, const uint64_t *end);
 void co__unseen_unmap(void);
 void co__unseen_map(void);
 
+/* Around a call on a descriptor that others may be closing meanwhile, and that
+ * is as well if it comes too late: TSan takes it for a race. */
+void co__late_call_begin(void);
+void co__late_call_end(void);
+
 /* Memory that holds stacks: LSan looks for pointers there. Returns whether it
  * does, in which case guards have to be made by mprotect. */
 int co__slab_root(void *base, size_t bytes);

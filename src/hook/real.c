@@ -19,9 +19,9 @@ const char *const co__symbol_names[CO__SYMBOL_COUNT] = {CO__HOOK_SYMBOLS(NAME)};
 #define OURS(type, name, parameters) (void (*)(void)) co__hook_##name,
 static void (*const ours[CO__SYMBOL_COUNT])(void) = {CO__HOOK_SYMBOLS(OURS)};
 
-/* There, if the program has a sanitizer. This is not asked of dlsym: to say that
- * it has found nothing it allocates, and an allocator that locks would be back
- * here before it is known what locking is. */
+/* There, if the program has a sanitizer. This is not asked of dlsym: to say
+ * that it has found nothing it allocates, and an allocator that locks would be
+ * back here before it is known what locking is. */
 extern void __asan_init(void) __attribute__((weak));
 extern void __tsan_init(void) __attribute__((weak));
 

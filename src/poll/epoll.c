@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/compiler.h"
+#include "base/sanitize.h"
 #include "poll/wake.h"
 #include "poll/watches.h"
 
@@ -120,7 +121,9 @@ static void epoll_unwatch(struct co__poller *poller, int fd)
 {
     struct epoll_event unused = {0};
 
+    co__late_call_begin();
     epoll_ctl(poller->epoll_fd, EPOLL_CTL_DEL, fd, &unused);
+    co__late_call_end();
 }
 
 /* ---- processes and signals ----------------------------------------------- */
