@@ -5,6 +5,7 @@
 
 include(CheckCCompilerFlag)
 include(CheckIncludeFile)
+include(CheckLinkerFlag)
 
 add_library(coppice_private INTERFACE)
 target_compile_features(coppice_private INTERFACE c_std_11)
@@ -62,6 +63,11 @@ if(COPPICE_SANITIZE)
   target_compile_options(coppice_private INTERFACE
     $<$<COMPILE_LANG_AND_ID:C,GNU>:-Wno-maybe-uninitialized>)
   add_link_options(${COPPICE_SANITIZE_FLAGS})
+  # The runtime is in every program: binutils' other linker takes half as long.
+  check_linker_flag(C -fuse-ld=gold COPPICE_HAVE_GOLD)
+  if(COPPICE_HAVE_GOLD)
+    add_link_options(-fuse-ld=gold)
+  endif()
 endif()
 
 if(COPPICE_COVERAGE)

@@ -47,6 +47,13 @@ target_compile_definitions(coppice_check INTERFACE
   $<$<BOOL:${CMAKE_CROSSCOMPILING_EMULATOR}>:CO_TEST_EMULATED=1>)
 target_link_libraries(coppice_check INTERFACE coppice_private
   ${CHECK_LINK_LIBRARIES} Threads::Threads)
+# What the instruments see of a test is the same without optimisation, which
+# takes most of the time to build them. Elsewhere tests are compiled as users
+# compile theirs: what a compiler keeps over a switch is then its choice.
+set(COPPICE_TEST_OPTIONS "")
+if(_one_process)
+  set(COPPICE_TEST_OPTIONS -O0)
+endif()
 unset(_one_process)
 unset(_slow)
 
@@ -115,7 +122,8 @@ function(_coppice_check_program name)
     ENABLE_EXPORTS ON # backtrace_symbols() names the test's functions
     C_STANDARD 11
     C_EXTENSIONS ON)
-  target_compile_options(${_target} PRIVATE ${T_OPTIONS})
+  target_compile_options(${_target} PRIVATE ${COPPICE_TEST_OPTIONS}
+    ${T_OPTIONS})
   target_link_libraries(${_target} PRIVATE coppice_check coppice_static
     ${T_LIBS})
 endfunction()
@@ -131,7 +139,7 @@ endfunction()
 # coppice_add_test(<name> SOURCES a.c ... [LIBS ...] [LABELS ...]
 #                  [OPTIONS ...] [TIMEOUT seconds] [SERIAL])
 #
-# A Check program that is a test. Without TIMEOUT it may run for 60 seconds;
+# A Check program that is a test. Without TIMEOUT it may run for 180 seconds;
 # slow builds get a multiple of it. SERIAL: nothing else runs beside it.
 function(coppice_add_test name)
   cmake_parse_arguments(PARSE_ARGV 1 T "SERIAL" "TIMEOUT"
@@ -140,7 +148,7 @@ function(coppice_add_test name)
     message(FATAL_ERROR "coppice_add_test(${name}): bad arguments")
   endif()
   if(NOT T_TIMEOUT)
-    set(T_TIMEOUT 60)
+    set(T_TIMEOUT 180)
   endif()
   _coppice_check_program(${name} SOURCES ${T_SOURCES} LIBS ${T_LIBS}
     OPTIONS ${T_OPTIONS})
@@ -157,7 +165,7 @@ endfunction()
 function(coppice_add_backend_tests name)
   cmake_parse_arguments(PARSE_ARGV 1 T "" "TIMEOUT" "SOURCES;LABELS")
   if(NOT T_TIMEOUT)
-    set(T_TIMEOUT 60)
+    set(T_TIMEOUT 180)
   endif()
   list(JOIN COPPICE_BACKENDS " " _backends)
   _coppice_check_program(${name} SOURCES ${T_SOURCES}
@@ -186,7 +194,7 @@ function(coppice_add_script_test name)
     message(FATAL_ERROR "coppice_add_script_test(${name}): bad arguments")
   endif()
   if(NOT T_TIMEOUT)
-    set(T_TIMEOUT 60)
+    set(T_TIMEOUT 180)
   endif()
   add_test(NAME ${name} COMMAND ${T_COMMAND})
   _coppice_test_properties(${name} "${T_LABELS}" ${T_TIMEOUT} "${T_SERIAL}")
@@ -202,7 +210,7 @@ function(coppice_add_program_test name)
     message(FATAL_ERROR "coppice_add_program_test(${name}): bad arguments")
   endif()
   if(NOT T_TIMEOUT)
-    set(T_TIMEOUT 60)
+    set(T_TIMEOUT 180)
   endif()
   add_test(NAME ${name} COMMAND
     "${PROJECT_SOURCE_DIR}/tests/support/run-test" ${COPPICE_RUN_FLAGS} --

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* ctest: timeout=120 */
 #include "core/loop.h"
 
 #include "base/alloc.h"

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* ctest: timeout=120 */
 /* Lookups: against a name server of our own, that answers, is silent, or talks
  * nonsense. */
 #include <coppice/dns.h>
