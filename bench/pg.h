@@ -9,7 +9,7 @@
 #include <libpq-fe.h>
 
 #define PG_CLIENTS 64
-#define PG_QUERIES 100000
+#define PG_QUERIES 60000
 
 /* A program of these rows is told of the server after the divisor. */
 BENCH_UNUSED static inline const char *pg_server(int argc, char **argv)

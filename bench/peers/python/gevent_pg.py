@@ -11,7 +11,7 @@ from psycogreen.gevent import patch_psycopg
 from common import cpu_ns, report, scaled
 
 CLIENTS = 64
-QUERIES = 100000
+QUERIES = 60000
 
 
 class Client:
