@@ -47,8 +47,10 @@ typedef struct co_pool_options {
 CO_API CO_MUST_CHECK co_pool *co_pool_new(const co_pool_options *options);
 
 /*
- * Take the item that was put back last, if it passes its check; else a new one.
- * While `max` are out the task waits, first come, first served.
+ * Take the item that was put back last, if it passes its check; else the next
+ * one, and if there is none a new one. What was idle for too long is destroyed
+ * first. While `max` are out the task waits, first come, first served. A cancel
+ * or a timeout that hits a check costs the item that is being checked.
  *
  * Suspends: if all are out, and as create and check do. Thread-safe: no.
  * Returns 0 with *item, or, having taken nothing, -EINVAL (NULL), -ESHUTDOWN
@@ -70,7 +72,7 @@ CO_API int co_pool_discard(co_pool *pool, void *item);
 /*
  * Give out no more: tasks that wait get -ESHUTDOWN. Items that are not in use
  * are destroyed; those that are will be when they are given back, which this
- * waits for. It may be called more than once.
+ * waits for. It may be called more than once, by several tasks, too.
  *
  * Suspends: until all are back, and as destroy does. Thread-safe: no.
  * Returns 0, or -EINVAL (NULL), and, the pool being closed nevertheless,
@@ -84,8 +86,8 @@ CO_API unsigned co_pool_in_use(const co_pool *pool);
 CO_API unsigned co_pool_idle(const co_pool *pool);
 
 /*
- * Free a pool, destroying the items in it; nobody has one, and nobody waits.
- * NULL is fine. Suspends: as destroy does. Thread-safe: no.
+ * Free a pool, destroying the items in it; nobody has one, and no task is in a
+ * call of the pool. NULL is fine. Suspends: as destroy does. Thread-safe: no.
  */
 CO_API void co_pool_free(co_pool *pool);
 

@@ -3,16 +3,20 @@
  * A permit of the semaphore is the right to have one item; who has it takes an
  * idle item, or makes one. So who waits stands in the semaphore's line.
  *
- * Closing adds a permit for each who waits: they find the pool closed, and
- * leave. Then it waits until all permits are back.
+ * Invariant: whoever is in a call that may still touch the pool after it has
+ * waited is counted by `waiting` or `out`; the call that closes waits until
+ * nobody is. It adds a permit for each who waits for one: they find the pool
+ * closed, and leave.
  */
 #include <coppice/pool.h>
 
 #include <coppice/clock.h>
+#include <coppice/event.h>
 #include <coppice/scope.h>
 #include <coppice/sem.h>
 
 #include "base/alloc.h"
+#include "core/scope.h"
 #include "sync/holder.h"
 
 #include <errno.h>
@@ -27,10 +31,12 @@ struct co_pool {
     co_pool_options options;
     co_sem permits;
     unsigned waiting; /* for a permit */
+    unsigned out;     /* who has one: to get, to have, to give back; and who
+                       * destroys what is idle */
     unsigned in_use;
     unsigned idle_count;
-    uint64_t missing; /* closed: permits that are not back yet */
     int closed;
+    co_event all_back;  /* closed, and nobody waits or has a permit */
     struct item idle[]; /* of options.max; the last was put back last */
 };
 
@@ -67,6 +73,20 @@ static void destroy(co_pool *pool, void *item)
         pool->options.destroy(pool->options.arg, item);
 }
 
+/* One of `waiting` or `out` has gone; it does not touch the pool any more. */
+static void leave(co_pool *pool)
+{
+    if (pool->closed && !pool->waiting && !pool->out)
+        co_event_set(&pool->all_back);
+}
+
+static void give_up(co_pool *pool)
+{
+    co_sem_release(&pool->permits);
+    pool->out--;
+    leave(pool);
+}
+
 static void destroy_idle(co_pool *pool)
 {
     while (pool->idle_count > 0)
@@ -88,13 +108,15 @@ static void destroy_expired(co_pool *pool)
     }
 }
 
-/* With a permit. */
+/* With a permit. A check that has failed for a cancel or a limit of ours tells
+ * nothing of the next item, whose check would fail too. */
 static int take(co_pool *pool, void **item)
 {
     const co_pool_options *options = &pool->options;
+    int r = 0;
 
     destroy_expired(pool);
-    while (pool->idle_count > 0) {
+    while (r == 0 && pool->idle_count > 0) {
         void *found = pool->idle[--pool->idle_count].item;
 
         if (!options->check || options->check(options->arg, found) == 0) {
@@ -102,12 +124,14 @@ static int take(co_pool *pool, void **item)
             return 0;
         }
         destroy(pool, found);
+        r = co__chain_error(co__chain_current(), co_now());
     }
-    return options->create(options->arg, item);
+    return r < 0 ? r : options->create(options->arg, item);
 }
 
 int co_pool_get(co_pool *pool, void **item)
 {
+    void *found = NULL;
     int r;
 
     if (!pool || !item)
@@ -117,18 +141,22 @@ int co_pool_get(co_pool *pool, void **item)
     pool->waiting++;
     r = co_sem_acquire(&pool->permits);
     pool->waiting--;
-    if (r < 0)
+    if (r < 0) {
+        leave(pool);
         return r;
-    r = pool->closed ? -ESHUTDOWN : take(pool, item);
+    }
+    pool->out++;
+    r = pool->closed ? -ESHUTDOWN : take(pool, &found);
     if (r == 0 && pool->closed) {
-        destroy(pool, *item);
+        destroy(pool, found);
         r = -ESHUTDOWN;
     }
     if (r < 0) {
-        co_sem_release(&pool->permits);
+        give_up(pool);
         return r;
     }
     pool->in_use++;
+    *item = found;
     return 0;
 }
 
@@ -144,7 +172,7 @@ static int give(co_pool *pool, void *item, int fit)
     } else {
         destroy(pool, item);
     }
-    co_sem_release(&pool->permits);
+    give_up(pool);
     return 0;
 }
 
@@ -160,23 +188,18 @@ int co_pool_discard(co_pool *pool, void *item)
 
 int co_pool_close(co_pool *pool)
 {
-    int r = 0;
-
     if (!pool)
         return -EINVAL;
     if (!pool->closed) {
         pool->closed = 1;
-        pool->missing = (uint64_t)pool->options.max + pool->waiting;
         for (unsigned i = pool->waiting; i > 0; i--)
             co_sem_release(&pool->permits);
     }
+    pool->out++;
     destroy_idle(pool);
-    while (r == 0 && pool->missing > 0) {
-        r = co_sem_acquire(&pool->permits);
-        if (r == 0)
-            pool->missing--;
-    }
-    return r;
+    pool->out--;
+    leave(pool);
+    return co_event_wait(&pool->all_back);
 }
 
 unsigned co_pool_in_use(const co_pool *pool)
@@ -193,7 +216,7 @@ void co_pool_free(co_pool *pool)
 {
     if (!pool)
         return;
-    if (pool->in_use || pool->waiting)
+    if (pool->out || pool->waiting)
         co__misuse("co_pool_free", "a task has an item, or waits for one");
     destroy_idle(pool);
     co__free(pool);
