@@ -3,8 +3,8 @@
  * one_of_each.c - several client libraries at once on one thread:
  * `one_of_each SECONDS TASKS LIBRARY=SERVER...`, with SERVER as in the example
  * *_many of the library. So many tasks a library open a connection each; when
- * all are open they ask, for so many seconds. A watchdog sees whether a call has
- * blocked the thread, where only its task was to wait.
+ * all are open they ask, for so many seconds. A watchdog sees whether a call
+ * has blocked the thread, where only its task was to wait.
  */
 #include "library.h"
 
