@@ -85,6 +85,7 @@ if(COPPICE_MEMCHECK)
   set(COPPICE_TEST_WRAPPER "${COPPICE_VALGRIND_PROGRAM}"
     --quiet --error-exitcode=99 --leak-check=full
     --errors-for-leak-kinds=definite --show-leak-kinds=definite
+    "--suppressions=${PROJECT_SOURCE_DIR}/tests/support/memcheck.supp"
     --child-silent-after-fork=yes --num-callers=25)
   set(COPPICE_TEST_SLOWNESS 5)
 else()
