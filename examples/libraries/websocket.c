@@ -54,7 +54,7 @@ enum {
 static int say(struct websocket *ws, const char *what, const char *why)
 {
     if (!ws->failed)
-        snprintf(ws->error, sizeof(ws->error), "%s%s%s", what,
+        snprintf(ws->error, sizeof(ws->error), "%s%s%.100s", what,
                  why[0] ? ": " : "", why);
     ws->failed = 1;
     if (!ws->code)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the C++ runtime keeps a thread, a task's own: tasks that wait in catch
-// blocks, and in destructors that an exception runs. HOOKS.md and PITFALLS.md:
+// blocks, and in destructors that an exception runs. That is,
 // "C++ exception globals shared by tasks".
 #include <coppice/hook.h>
 #include <coppice/loop.h>

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# interposition.sh SOURCE BUILD SCRATCH CC LIBRARIES - the rows of HOOKS.md 5: programs
-# that are linked to the hooks in every way there is, where the linker and the
+# interposition.sh SOURCE BUILD SCRATCH CC LIBRARIES - programs that
+# are linked to the hooks in every way there is, where the linker and the
 # dynamic linker decide whether a client library's calls reach them, and whether
 # co_hook_enable says so.
 set -eu
@@ -109,7 +109,7 @@ make archive -Wl,--whole-archive "$build/libcoppice-hook.a" \
     -Wl,--no-whole-archive -lclient -lcoppice
 says 'on parks' ./archive
 
-# HOOKS.md 4, "static glibc": the linker says that it cannot be, and of what it
+# A static glibc: the linker says that it cannot be, and of what it
 # cannot tell, the program does
 static="$build/libcoppice-hook.a $build/libcoppice.a $libraries"
 for linker in -fuse-ld=bfd -fuse-ld=lld; do
@@ -157,14 +157,18 @@ make client_apart '-DCLIENT_OPEN=dlmopen(LM_ID_NEWLM,CLIENT,RTLD_NOW)' $hook \
     -ldl
 says 'on blocks' ./client_apart
 
-# HOOKS.md 4, "ASan": its functions stand ahead of a shared library's, and it
+# ASan: its functions stand ahead of a shared library's, and it
 # refuses LD_PRELOAD; the archive in the executable stands ahead of them
 export ASAN_OPTIONS=detect_leaks=0
 if $cc -fsanitize=address -o empty empty.c 2>/dev/null && ./empty; then
     make asan_shared -fsanitize=address $hook -lclient
     says 'off: * blocks' ./asan_shared
-    says '*ASan runtime does not come first*' \
-        LD_PRELOAD=libcoppice-hook.so ./asan_shared
+    # clang's run time is in the program, and comes first.
+    case $(ldd ./asan_shared) in
+    *libasan*) first='*ASan runtime does not come first*' ;;
+    *) first='off: * is bound to asan_shared: * blocks' ;;
+    esac
+    says "$first" LD_PRELOAD=libcoppice-hook.so ./asan_shared
     make asan_archive -fsanitize=address -Wl,--whole-archive \
         "$build/libcoppice-hook.a" -Wl,--no-whole-archive -lclient -lcoppice
     says 'on parks' ./asan_archive

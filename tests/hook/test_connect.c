@@ -183,7 +183,7 @@ CO_TASK_TEST(a_connection_under_way_parks_its_task)
     close_full(listener, fds);
 }
 
-/* HOOKS.md 3: "AF_UNIX connect with a full backlog gives EAGAIN". */
+/* "AF_UNIX connect with a full backlog gives EAGAIN". */
 #define CLIENTS 20
 
 static int listen_unix(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Enabling the hooks, pausing them, and who is never touched. HOOKS.md 4:
+/* Enabling the hooks, pausing them, and who is never touched.
  * "library threads work". Groups stay enabled, so each test has a process. */
 #include "hook/hook_support.h"
 
@@ -74,7 +74,7 @@ CO_TASK_TEST(a_group_that_is_off_leaves_its_calls_alone)
     hook_close(fds);
 }
 
-/* HOOKS.md 4: "symbol versions": of two conditions, one has a layout of thirty
+/* "symbol versions": of two conditions, one has a layout of thirty
  * years ago. */
 START_TEST(conditions_are_those_of_today)
 {
@@ -184,7 +184,7 @@ CO_TASK_TEST(a_thread_without_a_loop_blocks)
     hook_close(fds);
 }
 
-/* HOOKS.md 4: "cancellation points": for threads without a loop they are what
+/* "cancellation points": for threads without a loop they are what
  * they were. */
 START_TEST(a_thread_without_a_loop_can_be_cancelled)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading by the plain calls, in tasks. HOOKS.md: "user O_NONBLOCK,
+/* Reading by the plain calls, in tasks. "user O_NONBLOCK,
  * MSG_DONTWAIT", "tty (pty)", "regular files". */
 #include "hook/hook_support.h"
 
@@ -212,7 +212,7 @@ EACH_TEST(who_is_cancelled_reads_nothing)
     hook_close(fds);
 }
 
-/* HOOKS.md 4: "close() while another waits". */
+/* "close() while another waits". */
 EACH_TEST(what_is_closed_meanwhile_is_ebadf)
 {
     prepare(i, hook_pair);
@@ -492,7 +492,7 @@ CO_TASK_TEST(descriptors_come_with_messages)
     hook_close(fds);
 }
 
-/* HOOKS.md 3: "fds passed by SCM_RIGHTS should need nothing". */
+/* "fds passed by SCM_RIGHTS should need nothing". */
 CO_TASK_TEST(a_descriptor_passed_to_a_process_blocks_there)
 {
     int way[2], status, came;
@@ -642,7 +642,7 @@ CO_TASK_TEST(a_pipe_parks)
     read_parks(hook_pipe);
 }
 
-/* HOOKS.md 4: "tty (pty)". */
+/* "tty (pty)". */
 CO_TASK_TEST(a_terminal_parks_and_stays_blocking)
 {
     read_parks(hook_terminal);
@@ -701,7 +701,7 @@ CO_TASK_TEST(a_timerfd_parks)
 
 #define FILE_BYTES 300000
 
-/* HOOKS.md 4: "regular files". Half of it is in memory, which RWF_NOWAIT would
+/* "regular files". Half of it is in memory, which RWF_NOWAIT would
  * be content with. */
 CO_TASK_TEST(a_regular_file_is_read_at_once_and_whole)
 {
@@ -757,7 +757,7 @@ CO_TASK_TEST(nothing_is_read_at_once)
     hook_close(fds);
 }
 
-/* HOOKS.md 4: "errno": kept in a register across calls, or not. */
+/* "errno": kept in a register across calls, or not. */
 CO_TASK_TEST(errno_is_a_tasks_own_over_a_wait)
 {
     prepare(0, hook_pair);

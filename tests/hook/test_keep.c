@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenSSL's error queue, a task's own. HOOKS.md 4: "another task's error made
+/* OpenSSL's error queue, a task's own. "another task's error made
  * SSL_get_error return SYSCALL instead of WANT_READ; own errors lost". The
  * library is opened at run time: where there is none, nothing is tested. */
 #include "hook/hook_support.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors that end, are replaced, or have a second number. HOOKS.md 4:
+/* Descriptors that end, are replaced, or have a second number.
  * "close() while another waits", "dup'd fd + close, number reused; raw-syscall
  * close". */
 #include "core/loop.h"
@@ -241,7 +241,7 @@ CO_TASK_TEST(a_copy_is_waited_for_beside_its_original)
     close(fds[1]);
 }
 
-/* HOOKS.md 3: "fds shared with other loops should need nothing". */
+/* "fds shared with other loops should need nothing". */
 static void *read_in_a_loop(void *arg)
 {
     ck_assert_int_eq(co_run(hook_call_run, arg), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Looking up names, in tasks. HOOKS.md 2: "the resolver inside glibc (un-hooked
+/* Looking up names, in tasks. "the resolver inside glibc (un-hooked
  * gethostbyname blocked the loop 112 ms)". The servers are tasks of the same
  * thread: a lookup that blocked it would get no answer. */
 #include "hook/hook_support.h"

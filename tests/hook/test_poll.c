@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Waiting for several descriptors: poll(2), select(2), epoll_wait(2) and kin.
- * HOOKS.md 4: "user epoll_wait", "select, fd >= 1024". */
+ * "user epoll_wait", "select, fd >= 1024". */
 #include "hook/hook_support.h"
 
 #include "support/virtual_clock.h"
@@ -477,7 +477,7 @@ CO_TASK_TEST(mistakes_are_told_as_by_the_system)
     ck_assert_int_eq(errno, EINVAL);
 }
 
-/* HOOKS.md 4: "close() while another waits". */
+/* "close() while another waits". */
 CO_TASK_TEST(what_is_closed_meanwhile_is_pollnval)
 {
     struct pollfd p[2];
@@ -573,7 +573,7 @@ CO_TASK_TEST(select_writes_its_sets_and_what_is_left)
     hook_close(other);
 }
 
-/* HOOKS.md 4: "select, fd >= 1024": a set that its program has made larger is
+/* "select, fd >= 1024": a set that its program has made larger is
  * the system's. */
 CO_TASK_TEST(a_set_of_more_than_fd_setsize_blocks_the_thread)
 {

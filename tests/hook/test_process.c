@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Processes, in tasks. HOOKS.md 4: "fork in a task", "vfork", "posix_spawn +
+/* Processes, in tasks. "fork in a task", "vfork", "posix_spawn +
  * waitpid", "system()". */
 #include "hook/hook_support.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* FILE streams of sockets and pipes, in tasks. HOOKS.md 2: "fgets on a socket
+/* FILE streams of sockets and pipes, in tasks. "fgets on a socket
  * stream blocked the loop". */
 #include "hook/hook_support.h"
 

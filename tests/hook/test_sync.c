@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Locks of threads, between tasks. HOOKS.md 4: "mutex held across a park",
+/* Locks of threads, between tasks. "mutex held across a park",
  * "recursive mutex across a park", "pthread_cond_wait in a task",
  * "pthread_once init that parks", "pthread_join in a task", and the untested
  * "rwlock/sem". */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sleeping, in tasks. HOOKS.md 4: "signals". */
+/* Sleeping, in tasks. "signals". */
 #include "hook/hook_support.h"
 
 #include "support/virtual_clock.h"
@@ -159,7 +159,7 @@ CO_TASK_TEST(a_point_in_time_is_waited_for)
     }
 }
 
-/* HOOKS.md 4: "signals: handler runs; parked read gets no EINTR". */
+/* "signals: handler runs; parked read gets no EINTR". */
 static volatile sig_atomic_t signalled;
 
 static void on_signal(int number)

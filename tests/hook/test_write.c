@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Writing by the plain calls, in tasks: all of it, in as many rounds as it
- * takes. HOOKS.md 3: "blocking writes loop until complete". */
+ * takes. "blocking writes loop until complete". */
 #include "hook/hook_support.h"
 
 #include "support/virtual_clock.h"
