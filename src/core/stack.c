@@ -114,12 +114,11 @@ static struct co__slab *descriptor_take(void)
 static void descriptor_give(struct co__slab *slab)
 {
     co__lock(&slabs_lock);
-    slab->base = NULL;
+    __atomic_store_n(&slab->base, NULL, __ATOMIC_RELEASE);
     slab->used = 0;
     slab->cold = NULL;
     slab->cold_count = 0;
     slab->pool = NULL;
-    slab->count = 0;
     slab->taken = 0;
     pthread_mutex_unlock(&slabs_lock);
 }
@@ -156,7 +155,8 @@ static struct co__slab *slab_new(struct co__stack_pool *pool,
     slab->stride = stride;
     slab->pool = pool;
     slab->count = count;
-    slab->base = base;
+    /* Pairs with the load in co__stack_owner, on any thread. */
+    __atomic_store_n(&slab->base, base, __ATOMIC_RELEASE);
     slab->next = class->slabs;
     class->slabs = slab;
     pool->slab_count++;
@@ -475,9 +475,10 @@ struct co_task *co__stack_owner(const void *address, int *in_guard)
     const char *p = address;
 
     for (struct co__slab *s = atomic_load(&all_slabs); s; s = s->next_any) {
+        const char *base = __atomic_load_n(&s->base, __ATOMIC_ACQUIRE);
         uint32_t index;
 
-        if (!s->base || p < s->base || p >= s->base + s->count * s->stride)
+        if (!base || p < base || p >= base + s->count * s->stride)
             continue;
         index = slot_index(s, p);
         if (index >= s->used)
