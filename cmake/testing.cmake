@@ -85,7 +85,6 @@ if(COPPICE_MEMCHECK)
   set(COPPICE_TEST_WRAPPER "${COPPICE_VALGRIND_PROGRAM}"
     --quiet --error-exitcode=99 --leak-check=full
     --errors-for-leak-kinds=definite --show-leak-kinds=definite
-    "--suppressions=${PROJECT_SOURCE_DIR}/tests/support/memcheck.supp"
     --child-silent-after-fork=yes --num-callers=25)
   set(COPPICE_TEST_SLOWNESS 5)
 else()
@@ -140,7 +139,7 @@ endfunction()
 # coppice_add_test(<name> SOURCES a.c ... [LIBS ...] [LABELS ...]
 #                  [OPTIONS ...] [TIMEOUT seconds] [SERIAL])
 #
-# A Check program that is a test. Without TIMEOUT it may run for 180 seconds;
+# A Check program that is a test. Without TIMEOUT it may run for 60 seconds;
 # slow builds get a multiple of it. SERIAL: nothing else runs beside it.
 function(coppice_add_test name)
   cmake_parse_arguments(PARSE_ARGV 1 T "SERIAL" "TIMEOUT"
@@ -149,7 +148,7 @@ function(coppice_add_test name)
     message(FATAL_ERROR "coppice_add_test(${name}): bad arguments")
   endif()
   if(NOT T_TIMEOUT)
-    set(T_TIMEOUT 180)
+    set(T_TIMEOUT 60)
   endif()
   _coppice_check_program(${name} SOURCES ${T_SOURCES} LIBS ${T_LIBS}
     OPTIONS ${T_OPTIONS})
@@ -166,7 +165,7 @@ endfunction()
 function(coppice_add_backend_tests name)
   cmake_parse_arguments(PARSE_ARGV 1 T "" "TIMEOUT" "SOURCES;LABELS")
   if(NOT T_TIMEOUT)
-    set(T_TIMEOUT 180)
+    set(T_TIMEOUT 60)
   endif()
   list(JOIN COPPICE_BACKENDS " " _backends)
   _coppice_check_program(${name} SOURCES ${T_SOURCES}
@@ -195,7 +194,7 @@ function(coppice_add_script_test name)
     message(FATAL_ERROR "coppice_add_script_test(${name}): bad arguments")
   endif()
   if(NOT T_TIMEOUT)
-    set(T_TIMEOUT 180)
+    set(T_TIMEOUT 60)
   endif()
   add_test(NAME ${name} COMMAND ${T_COMMAND})
   _coppice_test_properties(${name} "${T_LABELS}" ${T_TIMEOUT} "${T_SERIAL}")
@@ -211,7 +210,7 @@ function(coppice_add_program_test name)
     message(FATAL_ERROR "coppice_add_program_test(${name}): bad arguments")
   endif()
   if(NOT T_TIMEOUT)
-    set(T_TIMEOUT 180)
+    set(T_TIMEOUT 60)
   endif()
   add_test(NAME ${name} COMMAND
     "${PROJECT_SOURCE_DIR}/tests/support/run-test" ${COPPICE_RUN_FLAGS} --

@@ -58,8 +58,12 @@ static int serve(void *arg)
     printf("listening on %s\n", text);
     fflush(stdout);
     while (co_signal_wait(signal) > 0) {
-        if (co_tls_reload(program->context, program->certificate, NULL) < 0)
+        if (co_tls_reload(program->context, program->certificate, NULL) < 0) {
             fprintf(stderr, "%s\n", co_tls_error_text());
+            continue;
+        }
+        printf("loaded %s again\n", program->certificate);
+        fflush(stdout);
     }
     co_signal_close(signal);
     return co_server_close(server, CO_SEC);

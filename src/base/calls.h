@@ -13,6 +13,7 @@ enum co__call_waits {
 };
 
 struct co__call {
+    long number;
     const char *name;
     enum co__call_waits waits;
     int has_fd; /* its first argument is a descriptor */

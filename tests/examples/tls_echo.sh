@@ -18,6 +18,15 @@ certificate() { # name
     mv "$work/both.new" "$work/both"
 }
 
+until_line() { # line file
+    tries=0
+    until grep -qxF "$1" "$2"; do
+        [ "$tries" -lt 600 ] || die "no line: $1"
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+}
+
 talk() { # word name
     # s_client hangs up when there is no more to say, answer or not.
     mkfifo "$work/in"
@@ -27,12 +36,7 @@ talk() { # word name
     exec 3>"$work/in"
     rm "$work/in"
     echo "$1" >&3
-    tries=0
-    until grep -qx "$1" "$work/said"; do
-        [ "$tries" -lt 600 ] || die "$1 did not come back"
-        tries=$((tries + 1))
-        sleep 0.1
-    done
+    until_line "$1" "$work/said"
     exec 3>&-
     wait "$client" || die "$1 failed"
     grep -q "CN = $2" "$work/said" || die "another certificate than $2"
@@ -43,5 +47,6 @@ start_server tls_echo "$work/both" 0
 talk hello first
 certificate second
 kill -HUP "$server"
+until_line "loaded $work/both again" "$work/server.out"
 talk again second
 kill -0 "$server" || die "the server ended"

@@ -27,13 +27,11 @@ static ssize_t is_loopback(const struct hostent *entry)
 
 static ssize_t by_getaddrinfo(struct hook_call *c)
 {
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST,
-                             .ai_family = AF_INET,
-                             .ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
     struct addrinfo *list = NULL;
 
     (void)c;
-    if (getaddrinfo("127.0.0.1", "80", &hints, &list) != 0)
+    if (getaddrinfo("localhost", "80", &hints, &list) != 0)
         return -1;
     ck_assert_int_eq(memcmp(&((struct sockaddr_in *)list->ai_addr)->sin_addr,
                             &loopback.sin_addr, 4),
@@ -42,11 +40,22 @@ static ssize_t by_getaddrinfo(struct hook_call *c)
     return 1;
 }
 
+static ssize_t service_by_getaddrinfo(struct hook_call *c)
+{
+    struct addrinfo *list;
+
+    (void)c;
+    return getaddrinfo("127.0.0.1", "no-service", NULL, &list) == EAI_SERVICE;
+}
+
 static ssize_t by_getnameinfo(struct hook_call *c)
 {
+    char service[32];
+
     (void)c;
     if (getnameinfo((const struct sockaddr *)&loopback, sizeof(loopback), room,
-                    sizeof(room), NULL, 0, NI_NUMERICHOST) != 0)
+                    sizeof(room), service, sizeof(service),
+                    NI_NUMERICHOST) != 0)
         return -1;
     ck_assert_str_eq(room, "127.0.0.1");
     return 1;
@@ -131,11 +140,12 @@ static ssize_t by_res_search(struct hook_call *c)
 
 typedef ssize_t call_fn(struct hook_call *c);
 
-static call_fn *const lookups[] = {by_getaddrinfo,     by_getnameinfo,
-                                   by_gethostbyname,   by_gethostbyname2,
-                                   by_gethostbyname_r, by_gethostbyname2_r,
-                                   by_gethostbyaddr,   by_gethostbyaddr_r,
-                                   by_res_query,       by_res_search};
+static call_fn *const lookups[] = {service_by_getaddrinfo, by_getnameinfo,
+                                   by_getaddrinfo,         by_gethostbyname,
+                                   by_gethostbyname2,      by_gethostbyname_r,
+                                   by_gethostbyname2_r,    by_gethostbyaddr,
+                                   by_gethostbyaddr_r,     by_res_query,
+                                   by_res_search};
 /* Those but the first two make glibc load the resolver's configuration, which
  * it never frees. */
 #define LOOKUPS                                                                \
@@ -158,6 +168,34 @@ START_TEST(a_lookup_parks)
 }
 END_TEST
 
+static int set(void *flag)
+{
+    *(int *)flag = 1;
+    return 0;
+}
+
+CO_TASK_TEST(digits_need_no_thread)
+{
+    const char *const hosts[] = {"127.0.0.1", "::1", NULL};
+    struct addrinfo *list;
+    int others_ran = 0;
+    co_task *other = co_test_spawn(set, &others_ran);
+
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(getaddrinfo(hosts[i], "80", NULL, &list), 0);
+        freeaddrinfo(list);
+    }
+    ck_assert_int_eq(getaddrinfo("::1", NULL, NULL, &list), 0);
+    freeaddrinfo(list);
+    ck_assert_int_eq(getnameinfo((const struct sockaddr *)&loopback,
+                                 sizeof(loopback), room, sizeof(room), NULL, 0,
+                                 NI_NUMERICHOST),
+                     0);
+    ck_assert_str_eq(room, "127.0.0.1");
+    ck_assert_int_eq(others_ran, 0);
+    ck_assert_int_eq(co_test_result(other), 0);
+}
+
 static int cancelled_lookup(void *unused)
 {
     struct addrinfo *list = NULL;
@@ -166,7 +204,7 @@ static int cancelled_lookup(void *unused)
     (void)unused;
     co_cancel(co_self());
     errno = 0;
-    r = getaddrinfo("127.0.0.1", "80", NULL, &list);
+    r = getaddrinfo("localhost", "80", NULL, &list);
     ck_assert_ptr_null(list);
     return r == EAI_SYSTEM ? -errno : r;
 }
@@ -264,6 +302,7 @@ static Suite *suite(void)
     TCase *tc = hook_case(s, "names");
 
     tcase_add_loop_test(tc, a_lookup_parks, 0, LOOKUPS);
+    tcase_add_test(tc, digits_need_no_thread);
     tcase_add_test(tc, a_cancelled_lookup_is_a_systems_error);
     tcase_add_test(tc, mistakes_are_told_as_by_the_system);
     tcase_add_test(tc, a_resolver_waits_for_a_server_that_is_a_task);

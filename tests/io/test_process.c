@@ -298,18 +298,12 @@ static int fds_with_a_watch(void)
 
 /* ---- many ---------------------------------------------------------------- */
 
-#ifdef CO_DEBUG
-#define MANY 1000 /* once is enough: in what is built as users get it */
-#else
-#define MANY 10000
-#endif
-
 CO_TASK_TEST(ten_thousand_one_after_another)
 {
     const char *argv[] = {"true", NULL};
     int fds = fds_with_a_watch();
 
-    for (int i = 0; i < co_test_scale(MANY, 300); i++) {
+    for (int i = 0; i < co_test_scale(10000, 300); i++) {
         co_process *process = start(argv, NULL);
         int code = 1;
 

@@ -132,7 +132,7 @@ static inline int co_test_run(Suite *(*suite)(void), bool forked)
 
     /* Check's four seconds are short on a busy machine, and ctest has a
      * limit for the program. */
-    setenv("CK_DEFAULT_TIMEOUT", CO_TEST_SLOW ? "500" : "170", 0);
+    setenv("CK_DEFAULT_TIMEOUT", CO_TEST_SLOW ? "170" : "50", 0);
 
     SRunner *runner = srunner_create(suite());
     if (!getenv("CK_FORK") && CO_TEST_ONE_PROCESS && !forked)
