@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ctest: labels=slow */
+/* ctest: timeout=120 labels=slow */
 /* Stacks: their sizes, guards and colours, what they cost, that their memory
  * comes back, and that nothing is lost when there is none. */
 #include "core/stack.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 */
 /* The timers against a model that is too simple to be wrong: an array that is
  * searched. Nothing here runs a loop. */
 #include "core/timer.h"

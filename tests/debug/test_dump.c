@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 */
 #include "core/loop.h"
 
 #include "base/alloc.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 */
 /*
  * Accepting many connections: none is lost, mixed up or left open. On every
  * reactor; on io_uring they are accepted ahead (src/io/ahead.c), and then the

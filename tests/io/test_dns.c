@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 */
 /* Lookups: against a name server of our own, that answers, is silent, or talks
  * nonsense. */
 #include <coppice/dns.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 */
 /* Clients that mean harm, over TCP; the cases are in hostile.h. */
 #include "hostile.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ctest: labels=slow */
+/* ctest: timeout=180 labels=slow */
 /*
  * Calls that are cancelled in the very turn in which they end, in every order
  * of the two: no byte is lost or doubled, and no memory is touched after a call

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 */
 /* Lookups against a real name server, unbound, that serves zones of its own on
  * the loopback. What only a nonsensical server does is in test_dns.c. */
 #include <coppice/cancel.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 */
 /* Channels between threads: tasks of several loops, and plain threads. The
  * threads are real, so is the clock. */
 #include <coppice.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 */
 /* What goes over a connection once it is there: all of it, in both directions
  * at once, however calls end; and how a connection ends. */
 #include <coppice/stream_info.h>

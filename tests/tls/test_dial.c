@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 */
 /* "tls://" in co_dial: whose certificate is wanted, what is refused, and every
  * stage at which it may be given up. */
 #include <coppice/tls_dial.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 */
 /* Handshakes: whom either side accepts, what they agree upon, and how they end
  * otherwise. */
 #include "tls_support.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 */
 /* Clients that mean harm, over TLS: the cases of io/hostile.h, and what can be
  * done to a handshake. */
 #include "tls_support.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 */
 /* Others that speak TLS: openssl s_client and curl with our server, our client
  * with nginx. Each test is left out where its program is not installed. */
 #include "tls_support.h"

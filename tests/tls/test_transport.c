@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 */
 /* Transports over TLS: what a protocol is told, and writes, is no different;
  * though a write that does not wait may leave what it has encrypted behind. */
 #include "tls_support.h"
