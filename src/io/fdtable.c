@@ -7,8 +7,8 @@
  * adopting, closing and releasing a descriptor each begin a new generation, on
  * whatever thread. A descriptor that was made outside any loop, or whose loop
  * has ended, has no owner until a loop uses it. Of one that is not ours the
- * word names the loop that has waited for it, which is told when it is closed
- * by somebody else.
+ * word names the loop that has waited for it. The loop that a word names is told
+ * when the descriptor is closed by somebody else.
  *
  * Each loop has a slot for every number that it has used: what it knows of the
  * readiness, and who waits. A slot remembers the generation that it was bound
@@ -152,7 +152,7 @@ static void let_go(struct co_loop *loop)
 
 /* ---- closed by others ---------------------------------------------------- */
 
-/* Tasks that wait for what is no more. */
+/* What is no more: who waits is told, and no command keeps it open. */
 static void drop_closed(void *arg)
 {
     struct co_loop *loop = arg;
@@ -164,8 +164,7 @@ static void drop_closed(void *arg)
         for (uint32_t k = 0; table->chunks[i] && k < CO__FD_CHUNK; k++) {
             struct co__fd_slot *slot = &table->chunks[i][k];
 
-            if (slot->flags & CO__FD_SEEN && !co__fd_current(slot) &&
-                (slot->waiters[0].head || slot->waiters[1].head))
+            if (slot->flags & CO__FD_SEEN && !co__fd_current(slot))
                 co__fd_drop(loop, (int)(i * CO__FD_CHUNK + k), slot);
         }
 }
@@ -184,14 +183,14 @@ static CO_COLD void tell_loops(uint64_t word)
     co__registry_unlock();
 }
 
-/* A generation has ended, of which this was the word. */
-static void tell_waiters(uint64_t word)
+/* A generation has ended, of which this was the word; `dropped`: the loop that
+ * has dropped it. */
+static void tell_waiters(uint64_t word, const struct co_loop *dropped)
 {
-    uint32_t mine = co__loop ? co__loop->fds->id : 0;
+    uint32_t id = dropped ? dropped->fds->id : 0;
 
-    if (CO_UNLIKELY(
-            (word & WORD_OWNER) && !(WORD_FLAGS(word) & CO__FD_OWN) &&
-            ((word & WORD_OWNER) != mine || WORD_FLAGS(word) & CO__FD_OTHERS)))
+    if (CO_UNLIKELY((word & WORD_OWNER) && ((word & WORD_OWNER) != id ||
+                                            WORD_FLAGS(word) & CO__FD_OTHERS)))
         tell_loops(word);
 }
 
@@ -211,7 +210,8 @@ static int note_waiter(struct co_loop *loop, struct co__fd_slot *slot)
     return 0;
 }
 
-int co__fd_disown(int fd)
+/* `whoever`: of another loop's, too, which drops it when it is told. */
+static int end_generation(int fd, int whoever)
 {
     struct co_loop *loop = co__loop;
     struct co_loop *held = NULL;
@@ -224,19 +224,31 @@ int co__fd_disown(int fd)
     w = atomic_load(word);
     if (WORD_FLAGS(w) & CO__FD_OWN && (w & WORD_OWNER) &&
         !(loop && loop->fds->id == (w & WORD_OWNER))) {
-        loop = held = hold_idle(w & WORD_OWNER);
-        if (!held)
+        held = hold_idle(w & WORD_OWNER);
+        if (!held && !whoever)
             return -EPERM;
+        if (held)
+            loop = held;
     }
     slot = loop ? co__fd_find(loop, fd) : NULL;
     if (slot && slot->flags & CO__FD_SEEN)
         co__fd_drop(loop, fd, slot);
-    if (held)
-        let_go(held);
     while (!atomic_compare_exchange_weak(word, &w, next_gen(w, 0)))
         continue;
-    tell_waiters(w);
+    tell_waiters(w, loop);
+    if (held)
+        let_go(held);
     return 0;
+}
+
+int co__fd_disown(int fd)
+{
+    return end_generation(fd, 0);
+}
+
+void co__fd_closing(int fd)
+{
+    (void)end_generation(fd, 1);
 }
 
 /* ---- slots --------------------------------------------------------------- */

@@ -74,7 +74,6 @@ void co__guest_closing(int first, int end)
 {
     if (!at_home())
         return;
-    /* One that another loop looks after is found out by its next use. */
     for (int fd = first; fd < end; fd++)
-        (void)co__fd_disown(fd);
+        co__fd_closing(fd);
 }

@@ -7,6 +7,7 @@
 #include "hook/hook_support.h"
 
 #include <coppice/fd.h>
+#include <coppice/socket.h>
 
 #include <linux/close_range.h>
 #include <pthread.h>
@@ -286,22 +287,136 @@ static void *close_in_a_loop(void *fd)
     return co_test_number(co_run(close_it, fd));
 }
 
-CO_TASK_TEST(a_close_on_another_thread_wakes_who_waits)
+/* Who waits for fds[0] is told. */
+static void close_elsewhere(void *(*closer)(void *fd))
 {
     pthread_t thread;
     void *r;
 
-    for (int i = 0; i < 2; i++) {
-        wait_for_it();
-        ck_assert_int_eq(pthread_create(&thread, NULL,
-                                        i ? close_in_a_loop : close_on_thread,
-                                        &fds[0]),
-                         0);
-        it_is_told();
-        ck_assert_int_eq(pthread_join(thread, &r), 0);
-        ck_assert_int_eq(co_test_return(r), 0);
-        close(fds[1]);
+    ck_assert_int_eq(pthread_create(&thread, NULL, closer, &fds[0]), 0);
+    it_is_told();
+    ck_assert_int_eq(pthread_join(thread, &r), 0);
+    ck_assert_int_eq(co_test_return(r), 0);
+    close(fds[1]);
+}
+
+CO_TASK_TEST(a_close_on_another_thread_wakes_who_waits)
+{
+    wait_for_it();
+    close_elsewhere(close_on_thread);
+    wait_for_it();
+    close_elsewhere(close_in_a_loop);
+}
+
+static ssize_t ours(ssize_t n)
+{
+    errno = n < 0 ? (int)-n : 0;
+    return n < 0 ? -1 : n;
+}
+
+static ssize_t by_co_read(struct hook_call *c)
+{
+    return ours(co_read(c->fd, c->data, c->len));
+}
+
+static ssize_t by_co_accept(struct hook_call *c)
+{
+    return ours(co_accept(c->fd, NULL, NULL));
+}
+
+static ssize_t by_co_close(struct hook_call *c)
+{
+    return ours(co_close(c->fd));
+}
+
+static void *call_on_thread(void *arg)
+{
+    hook_do(arg);
+    return NULL;
+}
+
+static ssize_t by_co_wait_fd(struct hook_call *c)
+{
+    return ours(co_wait_fd(c->fd, CO_READABLE));
+}
+
+typedef ssize_t call_fn(struct hook_call *c);
+
+static call_fn *const our_calls[] = {by_co_read, by_co_accept, by_co_wait_fd};
+#define OUR_CALLS ((int)(sizeof(our_calls) / sizeof(our_calls[0])))
+
+static int is_ours(int fd)
+{
+    return co_adopt(fd) == -EALREADY;
+}
+
+/* A task that waits for fds[0], which is in Coppice's care. */
+static void wait_for_ours(call_fn *fn)
+{
+    struct sockaddr_in addr;
+
+    hook_pair(fds);
+    if (fn == by_co_accept) {
+        close(fds[0]);
+        hook_listen(&fds[0], &addr);
     }
+    ck_assert_int_eq(co_adopt(fds[0]), 0);
+    call = (struct hook_call){
+        .fn = fn, .fd = fds[0], .data = got, .len = sizeof(got)};
+    hook_begin_waiting(&call);
+}
+
+EACH_TEST(a_plain_close_of_what_is_ours_wakes_who_waits)
+{
+    wait_for_ours(our_calls[i]);
+    ck_assert_int_eq(close(fds[0]), 0);
+    it_is_told();
+    close(fds[1]);
+    wait_for_ours(our_calls[i]);
+    close_elsewhere(close_on_thread);
+    wait_for_ours(our_calls[i]);
+    close_elsewhere(close_in_a_loop);
+}
+
+/* The number is used again before anybody has looked at it. */
+CO_TASK_TEST(a_number_of_ours_that_was_closed_elsewhere_is_anybodys)
+{
+    pthread_t thread;
+    int number;
+
+    wait_for_ours(by_co_read);
+    number = fds[0];
+    ck_assert(is_ours(number));
+    ck_assert_int_eq(pthread_create(&thread, NULL, close_on_thread, &fds[0]),
+                     0);
+    co_hook_pause ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    close(fds[1]);
+    hook_pair(fds);
+    ck_assert_int_eq(fds[0], number);
+    hook_put(fds[1], "abc");
+    it_is_told();
+    ck_assert_int_eq(read(fds[0], got, sizeof(got)), 3);
+    ck_assert(!hook_is_nonblocking(fds[0]));
+    ck_assert_int_eq(co_adopt(fds[0]), 0);
+    hook_close(fds);
+}
+
+/* Who calls us is told that it is another loop's. */
+CO_TASK_TEST(co_close_elsewhere_of_what_is_ours_is_eperm)
+{
+    struct hook_call there = {.fn = by_co_close};
+    pthread_t thread;
+
+    wait_for_ours(by_co_read);
+    there.fd = fds[0];
+    ck_assert_int_eq(pthread_create(&thread, NULL, call_on_thread, &there), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(there.result, -EPERM);
+    co_test_yield();
+    ck_assert_int_eq(hook_waits(&call), 1);
+    ck_assert_int_eq(co_close(fds[0]), 0);
+    it_is_told();
+    close(fds[1]);
 }
 
 static atomic_int waits_there;
@@ -381,6 +496,10 @@ static Suite *suite(void)
     tcase_add_test(tc, a_copy_is_waited_for_beside_its_original);
     tcase_add_test(tc, a_descriptor_is_shared_with_another_loop);
     tcase_add_test(tc, a_close_on_another_thread_wakes_who_waits);
+    tcase_add_loop_test(tc, a_plain_close_of_what_is_ours_wakes_who_waits, 0,
+                        OUR_CALLS);
+    tcase_add_test(tc, a_number_of_ours_that_was_closed_elsewhere_is_anybodys);
+    tcase_add_test(tc, co_close_elsewhere_of_what_is_ours_is_eperm);
     tcase_add_test(tc, a_close_wakes_who_waits_in_any_loop);
     tcase_add_test(tc, hooked_calls_and_ours_share_a_descriptor);
     return s;
