@@ -7,8 +7,8 @@
  * adopting, closing and releasing a descriptor each begin a new generation, on
  * whatever thread. A descriptor that was made outside any loop, or whose loop
  * has ended, has no owner until a loop uses it. Of one that is not ours the
- * word names the loop that has waited for it. The loop that a word names is told
- * when the descriptor is closed by somebody else.
+ * word names the loop that has waited for it. The loop that a word names is
+ * told when the descriptor is closed by somebody else.
  *
  * Each loop has a slot for every number that it has used: what it knows of the
  * readiness, and who waits. A slot remembers the generation that it was bound

@@ -141,12 +141,12 @@ int co__fd_own(int fd, unsigned flags);
 
 /*
  * Take a number out of our care: its generation ends, and tasks that wait for
- * it get -EBADF, those of other loops when these are told. 0, or -EPERM (another
- * loop's).
+ * it get -EBADF, those of other loops when these are told. 0, or -EPERM
+ * (another loop's).
  */
 int co__fd_disown(int fd);
 
-/* The same, of whatever loop's: it is about to be closed by who does not ask. */
+/* The same, of any loop's: it is about to be closed by who does not ask. */
 void co__fd_closing(int fd);
 
 /* OWN, SOCKET, DRAIN of a number now, and whether it is another loop's. */
