@@ -58,7 +58,8 @@ def row_lines(row, entries, seconds):
     for entry in entries:
         ratio = f"{entry['ratio']:.2f}" if "ratio" in entry else ""
         noise = f"  IQR {entry['ratio_iqr']:.3f}" \
-            if row.kind in _NETWORK_KINDS and "ratio_iqr" in entry else ""
+            if row.kind in (*_NETWORK_KINDS, "pg") and "ratio_iqr" in entry \
+            else ""
         lines.append(f"  {entry['system']:<14}{_figure(entry['median']):>12}"
                      f"  min {_figure(entry['min']):>10}{ratio:>10}{noise}")
     return lines

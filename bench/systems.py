@@ -81,9 +81,11 @@ ROWS = [
     Row("hook_read_outside", "ns", "time", 9, 5, target_ratio=1.02),
     Row("hook_read_task", "ns", "time", 9, 5),
     Row("hook_mutex", "ns", "time", 9, 5),
-    Row("pg_select1", "ns CPU", "pg", 9, 3, target_ratio=1.0,
+    Row("pg_select1", "ns CPU", "pg", 15, 7, target_ratio=1.0,
         against="pthread"),
-    Row("pg_select1_wall", "ns wall", "pg", 5, 2, target_ratio=1.0,
+    Row("pg_select1_wall", "ns wall", "pg", 25, 11, target_ratio=1.0,
+        against="pthread"),
+    Row("pg_select1_one_cpu", "ns CPU", "pg", 15, 7, target_ratio=1.0,
         against="pthread"),
 ]
 
@@ -108,7 +110,7 @@ UDP = ["udp_echo"]
 CHURN = ["accept_churn"]
 LINE = ["stream_line"]
 PROXY = ["proxy_throughput"]
-PG = ["pg_select1", "pg_select1_wall"]
+PG = ["pg_select1", "pg_select1_wall", "pg_select1_one_cpu"]
 # A row where what the reactor costs could show, of each kind that there is:
 # tasks that never wait (it is polled all the same), timers, other threads.
 REACTOR = ["yield_2", "yield_1000", "spawn_join", "timers_100k",
