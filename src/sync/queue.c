@@ -133,7 +133,7 @@ CO_INLINE int put(struct co_queue *queue, const void *element)
         return -ESHUTDOWN;
     if (queue->getters.head && (getter = grant(&queue->getters))) {
         CO_ASSERT(!store->count);
-        co__store_copy(store, getter->element, element);
+        co__store_copy(store->bytes, getter->element, element);
         queue->open++;
         return 0;
     }
@@ -179,7 +179,7 @@ CO_INLINE int wait_turn(const struct co__here *here, struct co__waitlist *list,
     return r;
 }
 
-int co_queue_put(co_queue *queue, const void *element)
+static CO_NOINLINE int put_general(struct co_queue *queue, const void *element)
 {
     struct co__here here;
     int r = check_element(queue, element);
@@ -195,7 +195,7 @@ int co_queue_put(co_queue *queue, const void *element)
     return wait_turn(&here, &queue->putters, element, CO__WAIT_QUEUE_PUT);
 }
 
-int co_queue_get(co_queue *queue, void *element)
+static CO_NOINLINE int get_general(struct co_queue *queue, void *element)
 {
     struct co__here here;
     int r = check_element(queue, element);
@@ -209,6 +209,36 @@ int co_queue_get(co_queue *queue, void *element)
     if (r != -EAGAIN)
         return r;
     return wait_turn(&here, &queue->getters, element, CO__WAIT_QUEUE_GET);
+}
+
+/* What the fast paths demand besides: a queue of the running loop, an element,
+ * and nothing for co__begin to look at. */
+CO_INLINE int swift(const struct co_queue *queue, const void *element)
+{
+    struct co__here here;
+
+    return CO_LIKELY(element && queue->loop == co__loop) && co__swift(&here);
+}
+
+int co_queue_put(co_queue *queue, const void *element)
+{
+    if (CO_UNLIKELY(!queue || queue->shut || queue->getters.head ||
+                    co_queue_full(queue) ||
+                    queue->store.count == queue->store.room ||
+                    !swift(queue, element)))
+        return put_general(queue, element);
+    queue->open++;
+    co__store_put(&queue->store, element);
+    return 0;
+}
+
+int co_queue_get(co_queue *queue, void *element)
+{
+    if (CO_UNLIKELY(!queue || !queue->store.count || queue->putters.head ||
+                    !swift(queue, element)))
+        return get_general(queue, element);
+    co__store_take(&queue->store, element);
+    return 0;
 }
 
 int co_queue_try_put(co_queue *queue, const void *element)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sync/store.h - where a queue keeps its elements: one array that doubles. It
- * is a ring for first in, first out; a stack; or a binary heap. In the heap an
- * element is followed by the number of its putting, which decides among equal
- * ones.
+ * is a ring for first in, first out; a stack; or a heap. In the heap an element
+ * is followed by the number of its putting, which decides among equal ones.
  */
 #ifndef CO_SYNC_STORE_H
 #define CO_SYNC_STORE_H
@@ -21,8 +20,7 @@ struct co__store {
     size_t room; /* a power of two, or 0 */
     size_t bytes;
     size_t stride;
-    size_t number_at; /* where in an entry of the heap its number is */
-    int by_int;       /* compare is co_queue_compare_int64 */
+    int by_int; /* compare is co_queue_compare_int64 */
     enum co_queue_kind kind;
     co_queue_compare compare;
     void *compare_arg;
@@ -41,17 +39,20 @@ int co__store_grow(struct co__store *store);
 void co__heap_put(struct co__store *store, const void *element);
 void co__heap_take(struct co__store *store, void *element);
 
-CO_INLINE void co__store_copy(const struct co__store *store, void *to,
-                              const void *from)
+/* Word by word: what was just stored so, and is loaded as one of 16 bytes, has
+ * to get to the cache first. */
+CO_INLINE void co__store_copy(size_t bytes, void *to, const void *from)
 {
-    if (CO_LIKELY(store->bytes == 8))
+    if (CO_LIKELY(bytes == 8)) {
         memcpy(to, from, 8);
-    else if (store->bytes == 16)
-        memcpy(to, from, 16);
-    else if (store->bytes == 4)
+    } else if (bytes == 16) {
+        memcpy(to, from, 8);
+        memcpy((char *)to + 8, (const char *)from + 8, 8);
+    } else if (bytes == 4) {
         memcpy(to, from, 4);
-    else if (store->bytes)
-        memcpy(to, from, store->bytes);
+    } else if (bytes) {
+        memcpy(to, from, bytes);
+    }
 }
 
 /* There is room. */
@@ -65,7 +66,7 @@ CO_INLINE void co__store_put(struct co__store *store, const void *element)
         return;
     }
     at = (store->head + store->count++) & (store->room - 1);
-    co__store_copy(store, store->data + at * store->stride, element);
+    co__store_copy(store->bytes, store->data + at * store->stride, element);
 }
 
 /* There is one. */
@@ -84,7 +85,7 @@ CO_INLINE void co__store_take(struct co__store *store, void *element)
         at = store->head;
         store->head = (at + 1) & (store->room - 1);
     }
-    co__store_copy(store, element, store->data + at * store->stride);
+    co__store_copy(store->bytes, element, store->data + at * store->stride);
 }
 
 #endif
