@@ -262,10 +262,16 @@ START_TEST(a_turn_waits_for_a_timer)
 {
     static co_time ns = 2 * CO_MS;
     co_time before = co_now();
+    int left;
 
     start(nap_for, &ns);
     ck_assert_int_eq(co_loop_turn(the_loop, CO_NEVER), 1);
-    ck_assert_int_eq(co_loop_turn(the_loop, CO_NEVER), 0);
+    left = co_loop_turn(the_loop, CO_NEVER);
+    /* Once a second the wheel wants to be asked before, see co__timers_next:
+     * the turn has waited until then. */
+    if (left == 1)
+        left = co_loop_turn(the_loop, CO_NEVER);
+    ck_assert_int_eq(left, 0);
     ck_assert_int_ge(co_now() - before, ns);
 }
 END_TEST
