@@ -79,18 +79,24 @@ co_future *co_future_new_threadsafe_at(const char *site)
     return future;
 }
 
-co_future *co_future_ref(co_future *future)
+/* `shared` is future->shared, a constant where that is known. */
+CO_INLINE void hold(struct co_future *future, int shared)
 {
     unsigned refs;
 
-    if (!future)
-        return NULL;
-    if (future->shared) {
+    if (shared) {
         atomic_fetch_add_explicit(&future->refs, 1, memory_order_relaxed);
-        return future;
+        return;
     }
     refs = atomic_load_explicit(&future->refs, memory_order_relaxed);
     atomic_store_explicit(&future->refs, refs + 1, memory_order_relaxed);
+}
+
+co_future *co_future_ref(co_future *future)
+{
+    if (!future)
+        return NULL;
+    hold(future, future->shared);
     return future;
 }
 
@@ -112,7 +118,7 @@ static CO_NOINLINE void destroy_shared(struct co_future *future)
     co__free(future);
 }
 
-CO_INLINE void destroy(struct co_future *future)
+static CO_NOINLINE void destroy(struct co_future *future)
 {
     struct co_loop *loop = co__loop;
 
@@ -134,13 +140,11 @@ CO_INLINE void destroy(struct co_future *future)
     loop->futures_count++;
 }
 
-void co_future_unref(co_future *future)
+CO_INLINE void let_go(struct co_future *future, int shared)
 {
     unsigned refs;
 
-    if (CO_UNLIKELY(!future))
-        return;
-    if (CO_UNLIKELY(future->shared)) {
+    if (CO_UNLIKELY(shared)) {
         refs =
             atomic_fetch_sub_explicit(&future->refs, 1, memory_order_acq_rel);
     } else {
@@ -150,6 +154,12 @@ void co_future_unref(co_future *future)
     CO_ASSERT(refs > 0);
     if (refs == 1)
         destroy(future);
+}
+
+void co_future_unref(co_future *future)
+{
+    if (CO_LIKELY(future != NULL))
+        let_go(future, future->shared);
 }
 
 void co__future_pool_free(struct co_loop *loop)
@@ -196,8 +206,8 @@ static CO_NOINLINE int tell_watches(struct co_future *future)
 
 /* Once it is done, who waited may give the last other reference back, while the
  * lock is not quite released here: so one is taken. */
-static int settle_shared(struct co_future *future, int result, void *value,
-                         int cancelled)
+static CO_NOINLINE int settle_shared(struct co_future *future, int result,
+                                     void *value, int cancelled)
 {
     struct co__remote *remote, *next;
 
@@ -333,12 +343,14 @@ static int wait_shared(struct co_future *future)
     return 0;
 }
 
-CO_INLINE int await(const struct co__here *here, struct co_future *future)
+/* It is not done. */
+CO_INLINE int await(const struct co__here *here, struct co_future *future,
+                    int shared)
 {
     struct co__waiter waiter;
     int r;
 
-    if (CO_UNLIKELY(!here || future->shared))
+    if (shared)
         return wait_shared(future);
     co__waitlist_push(&future->waiters, &waiter, here->task);
     here->task->waits_for = future->task;
@@ -350,48 +362,55 @@ CO_INLINE int await(const struct co__here *here, struct co_future *future)
 
 int co__future_await(const struct co__here *here, struct co_future *future)
 {
-    return co__future_is_done(future) ? 0 : await(here, future);
+    return co__future_is_done(future) ? 0 : await(here, future, future->shared);
 }
 
-/* Whoever else has a reference may give it back meanwhile. */
+/* It is not done. Whoever else has a reference may give it back meanwhile. */
 CO_INLINE int await_result(const struct co__here *here,
-                           struct co_future *future, void **value)
+                           struct co_future *future, void **value, int shared)
 {
     int r;
 
-    if (co__future_is_done(future))
-        return co__future_take(future, value);
-    co_future_ref(future);
-    r = await(here, future);
+    hold(future, shared);
+    r = await(here, future, shared);
     if (CO_LIKELY(r == 0))
         r = co__future_take(future, value);
-    co_future_unref(future);
+    let_go(future, shared);
     return r;
 }
 
-/* Outside a task the thread may wait for a thread-safe future. */
-static CO_COLD int wait_thread(struct co_future *future, void **value)
+static CO_NOINLINE int wait_general(struct co_future *future, void **value)
 {
-    int r = co__chain_error(co__chain_current(), co__clock_read());
+    struct co__here here = {NULL, NULL};
+    int r = co__future_check(future);
 
-    return r < 0 ? r : await_result(NULL, future, value);
+    if (r < 0)
+        return r;
+    if (co__here(&here)) {
+        r = co__enter(here.loop, here.task);
+        if (r == 0 && future->task == here.task)
+            r = -EDEADLK;
+    } else { /* the thread may wait for a thread-safe future */
+        r = co__chain_error(co__chain_current(), co__clock_read());
+    }
+    if (r < 0)
+        return r;
+    if (co__future_is_done(future))
+        return co__future_take(future, value);
+    return await_result(&here, future, value, future->shared);
 }
 
+/* Most frequent is a future of this loop that is pending, while nothing is
+ * there for co__enter to look at: what parks needs no budget. */
 int co_wait(co_future *future, void **value)
 {
     struct co__here here;
-    int r = co__future_check(future);
 
-    if (CO_UNLIKELY(r < 0))
-        return r;
-    if (CO_UNLIKELY(!co__here(&here)))
-        return wait_thread(future, value);
-    r = co__enter(here.loop, here.task);
-    if (CO_UNLIKELY(r < 0))
-        return r;
-    if (CO_UNLIKELY(future->task == here.task))
-        return -EDEADLK;
-    return await_result(&here, future, value);
+    if (CO_UNLIKELY(!future || !co__here(&here) || future->loop != here.loop ||
+                    here.task->chain.due <= here.loop->now ||
+                    future->task == here.task || co__future_is_done(future)))
+        return wait_general(future, value);
+    return await_result(&here, future, value, 0);
 }
 
 /* ---- watching ------------------------------------------------------------ */
