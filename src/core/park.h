@@ -65,7 +65,8 @@ CO_INLINE int co__switch_to(struct co_loop *loop, struct co_task *from,
 int co__park_kept(struct co_loop *loop, struct co_task *task, unsigned reason,
                   co_time until);
 
-/* The task is parked, but the way on is not the shortest. In sched.c. */
+/* The task is parked and the switch counted, but the way on is not the
+ * shortest. In sched.c. */
 int co__park_slow(struct co_loop *loop, struct co_task *task);
 
 /* When a parked task must be looked at. */
@@ -100,9 +101,9 @@ CO_INLINE int co__park_inline(struct co_loop *loop, struct co_task *task,
     task->reason = (uint8_t)reason;
     task->since = loop->now;
     task->until = until;
-    if (loop->slice <= 1 || loop->head == loop->tail || !co__limit_is_set(task))
+    if (CO_UNLIKELY(--loop->slice <= 0) || loop->head == loop->tail ||
+        !co__limit_is_set(task))
         return co__park_slow(loop, task);
-    loop->slice--;
     return co__switch_to(loop, task, co__take(loop));
 }
 

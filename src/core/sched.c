@@ -206,6 +206,7 @@ int co__park_slow(struct co_loop *loop, struct co_task *task)
     struct co_task *to;
 
     arm(loop, task);
+    loop->slice++; /* next() counts the switch, too */
     to = next(loop);
     if (CO_UNLIKELY(!to))
         return park_idle(loop, task);

@@ -35,8 +35,7 @@ static struct co_chan *make(size_t element_bytes, size_t capacity, int shared)
     chan->shared = (uint32_t)shared;
     if (shared)
         pthread_mutex_init(&chan->lock, NULL);
-    else
-        chan->loop = co__loop;
+    chan->loop = co__loop && !shared ? co__loop : (void *)chan;
     return chan;
 }
 
@@ -92,19 +91,19 @@ int co__chan_check(struct co_chan *chan)
  */
 
 /* What the fast paths demand: a channel of the running loop, an element, and
- * nothing for co__enter to look at. */
+ * nothing for co__enter to look at but its budget: what parks needs none. */
 CO_INLINE struct co_loop *fast(const struct co_chan *chan, const void *element)
 {
     struct co_loop *loop = co__loop;
 
-    if (CO_UNLIKELY(!loop || !chan || chan->loop != loop || !element ||
-                    loop->self->chain.due <= loop->now || loop->budget <= 1))
+    if (CO_UNLIKELY(!chan || chan->loop != loop || !element ||
+                    loop->self->chain.due <= loop->now))
         return NULL;
     return loop;
 }
 
-/* The one waiter, if it is a task that can be handed something right now. It is
- * unlinked and ready then. */
+/* The one waiter, if it is a task that can be handed something right now, and
+ * the running one has not had its share. It is unlinked and ready then. */
 CO_INLINE struct co__chan_waiter *grant_fast(struct co_loop *loop,
                                              struct co__waitlist *list,
                                              int result)
@@ -114,7 +113,8 @@ CO_INLINE struct co__chan_waiter *grant_fast(struct co_loop *loop,
         CO_CONTAINER_OF(link, struct co__chan_waiter, link);
     struct co_task *task = link->task;
 
-    if (CO_UNLIKELY(link->next || task->state != CO__TASK_PARKED))
+    if (CO_UNLIKELY(link->next || task->state != CO__TASK_PARKED ||
+                    loop->budget <= 1))
         return NULL;
     if (waiter->selects) {
         if (CO_UNLIKELY(waiter->selects < 0))

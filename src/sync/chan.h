@@ -33,8 +33,9 @@
 #include <string.h>
 
 struct co_chan {
-    struct co_loop *loop; /* that waits for it, or did; compared only. Always
-                           * NULL if shared */
+    struct co_loop *loop; /* that waits for it, or did; compared only. Before
+                           * that, and if shared, the channel itself, which is
+                           * no thread's co__loop */
     size_t element_bytes;
     struct co__waitlist receivers, senders; /* of struct co__chan_waiter */
     size_t count;                           /* elements in the ring */
