@@ -34,6 +34,7 @@
 #include <resolv.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -172,6 +173,14 @@ co_time co__moment_of(clockid_t clock, const struct timespec *until);
 void co__hook_closing(int fd);
 
 /* ---- locks --------------------------------------------------------------- */
+
+/* Try until it is ours (0), or says another error than EBUSY and EAGAIN, which
+ * is returned as the functions of pthreads do; or ECANCELED, ETIMEDOUT. Whoever
+ * lets it go calls co__lot_wake(lock, 1). */
+int co__wait_lock(struct co__site *site, int (*try_it)(void *lock), void *lock,
+                  co_time until);
+
+/* ---- what is a thread's -------------------------------------------------- */
 
 /* What keeps OpenSSL's and the C++ runtime's state a task. */
 void co__hook_keep(void);

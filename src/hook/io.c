@@ -133,6 +133,16 @@ static ssize_t try_once(struct co__site *site, struct transfer *t)
     return try_plain(site, t);
 }
 
+static ssize_t try_now(struct transfer *t)
+{
+    ssize_t n;
+
+    do
+        n = try_once(&co__no_site, t);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 ssize_t co__op_read_now(int fd, void *buffer, size_t len)
 {
     struct iovec iov = {buffer, len};
@@ -140,12 +150,19 @@ ssize_t co__op_read_now(int fd, void *buffer, size_t len)
                          .plain = 1,
                          .single = 1,
                          .message = {.msg_iov = &iov, .msg_iovlen = 1}};
-    ssize_t n;
 
-    do
-        n = try_once(&co__no_site, &t);
-    while (n < 0 && errno == EINTR);
-    return n;
+    return try_now(&t);
+}
+
+ssize_t co__op_write_now(int fd, struct iovec *iov, int count)
+{
+    struct transfer t = {.fd = fd,
+                         .plain = 1,
+                         .writes = 1,
+                         .message = {.msg_iov = iov,
+                                     .msg_iovlen = (size_t)count}};
+
+    return try_now(&t);
 }
 
 /* ---- until it is done ---------------------------------------------------- */
@@ -210,13 +227,9 @@ static size_t length_of(const struct msghdr *message)
 static int wait_more(struct co__site *site, struct transfer *t,
                      struct co__patience *patience)
 {
-    int r = co__op_wait(site, t->fd, t->writes ? CO_WRITABLE : CO_READABLE,
-                        patience);
+    int r = co__op_wait_more(site, t->fd, t->writes ? CO_WRITABLE : CO_READABLE,
+                             patience);
 
-    if (r == 1 && ++patience->rounds > CO__CONTRADICTIONS_MAX) {
-        r = co__hook_pause(site, &patience->pause, patience->until);
-        r = r < 0 ? r : 1;
-    }
     if (r == 1)
         return 1;
     co__hook_fail(r < 0 ? r : EAGAIN);
@@ -329,15 +342,22 @@ ssize_t co__hook___read_chk(int fd, void *buffer, size_t len, size_t room)
     return transfer_one(site, &t, buffer, len);
 }
 
+ssize_t co__op_write(struct co__site *site, int fd, const void *data,
+                     size_t len)
+{
+    struct transfer t = {.fd = fd, .plain = 1, .writes = 1};
+
+    return transfer_one(site, &t, data, len);
+}
+
 CO__HOOK_ALIAS(__write, write);
 ssize_t co__hook_write(int fd, const void *data, size_t len)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, write);
-    struct transfer t = {.fd = fd, .plain = 1, .writes = 1};
 
     if (!site || len == 0 || co__guest_owns(fd))
         return CO__REAL(write)(fd, data, len);
-    return transfer_one(site, &t, data, len);
+    return co__op_write(site, fd, data, len);
 }
 
 static int is_vector(const struct iovec *iov, int count)

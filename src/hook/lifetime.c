@@ -3,6 +3,7 @@
  * them, before the number can mean something else. Not only in tasks: a
  * thread's close may meet the wait of a task of its loop. */
 #include "hook/hook.h"
+#include "hook/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,11 +79,15 @@ void co__hook_closefrom(int first)
 
 int co__hook_fclose(FILE *file)
 {
-    if (CO__HOOK_IS_ON(CO_HOOK_IO, fclose) && file) {
-        int error = errno;
+    struct co__site *site = CO__HOOKED(CO_HOOK_STDIO, fclose);
+    int error = errno, r = 0, closed;
 
-        co__hook_closing(fileno(file)); /* of a stream in memory: -1 */
+    if (file) {
+        r = co__stream_ending(site, file);
+        if (co_hook_enabled() & CO_HOOK_IO)
+            co__hook_closing(fileno(file)); /* of a stream in memory: -1 */
         errno = error;
     }
-    return CO__REAL(fclose)(file);
+    closed = CO__REAL(fclose)(file);
+    return r < 0 ? co__hook_fail(r) : closed;
 }

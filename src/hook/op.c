@@ -49,6 +49,18 @@ int co__op_wait(struct co__site *site, int fd, int direction,
     return r > 0 ? 1 : r;
 }
 
+int co__op_wait_more(struct co__site *site, int fd, int direction,
+                     struct co__patience *patience)
+{
+    int r = co__op_wait(site, fd, direction, patience);
+
+    if (r == 1 && ++patience->rounds > CO__CONTRADICTIONS_MAX) {
+        r = co__hook_pause(site, &patience->pause, patience->until);
+        r = r < 0 ? r : 1;
+    }
+    return r;
+}
+
 int co__op_unblock(int fd)
 {
     int flags = fcntl(fd, F_GETFL);

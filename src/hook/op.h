@@ -36,8 +36,19 @@ int co__op_patient(int fd, int direction, struct co__patience *patience);
 int co__op_wait(struct co__site *site, int fd, int direction,
                 struct co__patience *patience);
 
-/* read(2) of what is there; -1 and EAGAIN if it would wait. */
+/* The same for who goes on until all is done, and sets `rounds` to 0 when a try
+ * has got on. */
+int co__op_wait_more(struct co__site *site, int fd, int direction,
+                     struct co__patience *patience);
+
+/* read(2) of what is there, and writev(2) of what there is room for; -1 and
+ * EAGAIN if it would wait. Not for writing to a terminal. */
 ssize_t co__op_read_now(int fd, void *buffer, size_t len);
+ssize_t co__op_write_now(int fd, struct iovec *iov, int count);
+
+/* write(2) in a task, of what is not in Coppice's care. */
+ssize_t co__op_write(struct co__site *site, int fd, const void *data,
+                     size_t len);
 
 /* Around a call that has no flag for it: make it non-blocking for a moment.
  * errno stays what the call has left. */

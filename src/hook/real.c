@@ -83,6 +83,7 @@ void co__real_resolve(void)
         if (!slots[i])
             __atomic_store_n(&slots[i], find(co__symbol_names[i]),
                              __ATOMIC_RELEASE);
+    (void)dlerror(); /* what an older C library lacks is our business */
 }
 
 /* ---- enabling ------------------------------------------------------------ */
@@ -104,6 +105,7 @@ static const struct {
     {CO_HOOK_SYNC, CO__SYMBOL_pthread_mutex_lock},
     {CO_HOOK_PROCESS, CO__SYMBOL_waitpid},
     {CO_HOOK_STDIO, CO__SYMBOL_fgets},
+    {CO_HOOK_STDIO, CO__SYMBOL_vfprintf},
 };
 
 static const char *library_of(const void *address)

@@ -1,34 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * FILE streams. Their reads and writes are calls inside the C library, which
- * cannot be reached. So before a call that reads, the stream's buffer is filled
- * from here until the call finds there what it wants: a line is waited for in
- * the loop, and taken at once. What the buffer has no room for, and writes that
- * do not fit in it, are handed to a thread for the one call, as soon as the
- * descriptor is ready; the thread is held by who does not go on. Streams of
- * regular files stay with the task.
+ * Reading FILE streams. Their reads and writes are calls inside the C library,
+ * which cannot be reached. So before a call that reads, the stream's buffer is
+ * filled from here until the call finds there what it wants: a line is waited
+ * for in the loop, and taken at once. What the buffer has no room for is handed
+ * to a thread for the one call, as soon as the descriptor is ready; the thread
+ * is held by who does not go on. Streams of regular files stay with the task.
+ * put.c has the writes.
  */
 #include <coppice/fd.h>
 
-#include "hook/hook.h"
 #include "hook/op.h"
+#include "hook/stream.h"
 
 #include <errno.h>
 #include <stdio_ext.h>
 #include <string.h>
-#include <sys/stat.h>
 
-/* Sockets, pipes and terminals. */
-static int may_wait(FILE *file)
+mode_t co__stream_kind_of_fd(int fd)
+{
+    int error = errno;
+    struct stat status;
+    mode_t kind = 0;
+
+    if (fd >= 0 && fstat(fd, &status) == 0)
+        kind = status.st_mode & S_IFMT;
+    errno = error;
+    return kind == S_IFSOCK || kind == S_IFIFO || kind == S_IFCHR ? kind : 0;
+}
+
+mode_t co__stream_kind(FILE *file)
 {
     int error = errno, fd = file ? fileno(file) : -1;
-    struct stat status;
-    int waits = fd >= 0 && fstat(fd, &status) == 0 &&
-                (S_ISSOCK(status.st_mode) || S_ISFIFO(status.st_mode) ||
-                 S_ISCHR(status.st_mode));
 
     errno = error;
-    return waits;
+    return co__stream_kind_of_fd(fd);
+}
+
+static int may_wait(FILE *file)
+{
+    return co__stream_kind(file) != 0;
 }
 
 /* What has been read ahead, where glibc keeps it. */
@@ -44,12 +55,6 @@ static int has_line(const FILE *file, int end)
     return len > 0 && memchr(file->_IO_read_ptr, end, len) != NULL;
 }
 
-/* How much can be written before anything is sent. */
-static int has_room(FILE *file, size_t len)
-{
-    return !__flbf(file) && __fpending(file) + len < __fbufsize(file);
-}
-
 /* What was pushed back is being read, from a buffer of its own; the other one
  * waits in _IO_save_base. */
 static int is_pushed_back(const FILE *file)
@@ -57,10 +62,10 @@ static int is_pushed_back(const FILE *file)
     return (file->_flags & 0x100) != 0; /* _IO_IN_BACKUP */
 }
 
-/* Until there is something to do for a thread: of those there are few, and a
- * stream may be idle for ever. The time of SO_RCVTIMEO is the thread's. */
-static int run_ready(struct co__site *site, FILE *file, int direction,
-                     void (*run)(void *arg), void *arg)
+/* Of threads there are few, and a stream may be idle for ever. The time of
+ * SO_RCVTIMEO is the thread's. */
+int co__stream_by_thread(struct co__site *site, FILE *file, int direction,
+                         void (*run)(void *arg), void *arg)
 {
     struct co__patience patience = CO__PATIENCE;
     int r = co__guest_enter();
@@ -192,7 +197,7 @@ static int run_filled(struct co__site *site, FILE *file,
         case FILL_FAILED:
             return -errno;
         case FILL_THREAD:
-            return run_ready(site, file, CO_READABLE, run, arg);
+            return co__stream_by_thread(site, file, CO_READABLE, run, arg);
         case FILL_DONE:
             break;
         }
@@ -287,7 +292,8 @@ static size_t read_bytes(struct co__site *site, char *data, size_t len,
             break;
         if (filled != FILL_THREAD)
             run_fread(&c);
-        else if (run_ready(site, file, CO_READABLE, run_fread, &c) < 0)
+        else if (co__stream_by_thread(site, file, CO_READABLE, run_fread, &c) <
+                 0)
             break;
         done += c.result.length;
         if (filled != FILL_MORE)
@@ -305,6 +311,16 @@ size_t co__hook_fread(void *data, size_t size, size_t count, FILE *file)
     return read_bytes(site, data, size * count, file) / size;
 }
 
+size_t co__hook___fread_chk(void *data, size_t room, size_t size, size_t count,
+                            FILE *file)
+{
+    struct co__site *site = CO__HOOKED(CO_HOOK_STDIO, fread);
+
+    if (!site || size == 0 || count > room / size || !may_wait(file))
+        return CO__REAL(__fread_chk)(data, room, size, count, file);
+    return read_bytes(site, data, size * count, file) / size;
+}
+
 static void run_fgetc(void *arg)
 {
     struct call *c = arg;
@@ -317,18 +333,26 @@ static int byte_is_there(const void *arg)
     return ahead(((const struct call *)arg)->file) > 0;
 }
 
-static int get_char(struct co__site *site, FILE *file)
+int co__stream_get(struct co__site *site, FILE *file, int *out)
 {
     struct call c = {.file = file};
-    int r;
+    int r = run_filled(site, file, byte_is_there, run_fgetc, &c);
+
+    if (r == 0)
+        *out = c.result.number;
+    return r;
+}
+
+static int get_char(struct co__site *site, FILE *file)
+{
+    int byte = EOF, r;
 
     if (!site || ahead(file) > 0 || !may_wait(file))
         return CO__REAL(fgetc)(file);
-    r = run_filled(site, file, byte_is_there, run_fgetc, &c);
-    if (r == 0)
-        return c.result.number;
-    co__hook_fail(r);
-    return EOF;
+    r = co__stream_get(site, file, &byte);
+    if (r < 0)
+        co__hook_fail(r);
+    return byte;
 }
 
 int co__hook_fgetc(FILE *file)
@@ -340,6 +364,11 @@ CO__HOOK_ALIAS(_IO_getc, getc);
 int co__hook_getc(FILE *file)
 {
     return get_char(CO__HOOKED(CO_HOOK_STDIO, getc), file);
+}
+
+int co__hook_getchar(void)
+{
+    return get_char(CO__HOOKED(CO_HOOK_STDIO, getchar), stdin);
 }
 
 struct delimited {
@@ -387,75 +416,4 @@ ssize_t co__hook_getdelim(char **line, size_t *size, int delimiter, FILE *file)
 {
     return get_delimited(CO__HOOKED(CO_HOOK_STDIO, getdelim), line, size,
                          delimiter, file);
-}
-
-/* ---- writing ------------------------------------------------------------- */
-
-static void run_fwrite(void *arg)
-{
-    struct call *c = arg;
-
-    c->result.length = CO__REAL(fwrite)(c->data, c->size, c->count, c->file);
-}
-
-size_t co__hook_fwrite(const void *data, size_t size, size_t count, FILE *file)
-{
-    struct co__site *site = CO__HOOKED(CO_HOOK_STDIO, fwrite);
-    struct call c = {.file = file,
-                     .data = (void *)(uintptr_t)data,
-                     .size = size,
-                     .count = count};
-    int r;
-
-    if (!site || !may_wait(file) || has_room(file, size * count))
-        return CO__REAL(fwrite)(data, size, count, file);
-    r = run_ready(site, file, CO_WRITABLE, run_fwrite, &c);
-    if (r == 0)
-        return c.result.length;
-    co__hook_fail(r);
-    return 0;
-}
-
-static void run_fputs(void *arg)
-{
-    struct call *c = arg;
-
-    c->result.number = CO__REAL(fputs)(c->data, c->file);
-}
-
-int co__hook_fputs(const char *text, FILE *file)
-{
-    struct co__site *site = CO__HOOKED(CO_HOOK_STDIO, fputs);
-    struct call c = {.file = file, .data = (void *)(uintptr_t)text};
-    int r;
-
-    if (!site || !may_wait(file) || has_room(file, strlen(text)))
-        return CO__REAL(fputs)(text, file);
-    r = run_ready(site, file, CO_WRITABLE, run_fputs, &c);
-    if (r == 0)
-        return c.result.number;
-    co__hook_fail(r);
-    return EOF;
-}
-
-static void run_fflush(void *arg)
-{
-    struct call *c = arg;
-
-    c->result.number = CO__REAL(fflush)(c->file);
-}
-
-int co__hook_fflush(FILE *file)
-{
-    struct co__site *site = CO__HOOKED(CO_HOOK_STDIO, fflush);
-    struct call c = {.file = file};
-    int r;
-
-    if (!site || !file || __fpending(file) == 0 || !may_wait(file))
-        return CO__REAL(fflush)(file);
-    r = run_ready(site, file, CO_WRITABLE, run_fflush, &c);
-    if (r == 0)
-        return c.result.number;
-    co__hook_fail(r);
-    return EOF;
 }

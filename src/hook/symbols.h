@@ -166,15 +166,52 @@
     X(char *, fgets, (char *line, int size, FILE *file))                       \
     X(char *, __fgets_chk, (char *line, size_t room, int size, FILE *file))    \
     X(size_t, fread, (void *data, size_t size, size_t count, FILE *file))      \
-    X(size_t, fwrite,                                                          \
-      (const void *data, size_t size, size_t count, FILE *file))               \
+    X(size_t, __fread_chk,                                                     \
+      (void *data, size_t room, size_t size, size_t count, FILE *file))        \
     X(int, fgetc, (FILE * file))                                               \
     X(int, getc, (FILE * file))                                                \
+    X(int, getchar, (void))                                                    \
     X(ssize_t, getline, (char **line, size_t *size, FILE *file))               \
     X(ssize_t, getdelim,                                                       \
       (char **line, size_t *size, int delimiter, FILE *file))                  \
+    X(size_t, fwrite,                                                          \
+      (const void *data, size_t size, size_t count, FILE *file))               \
     X(int, fputs, (const char *text, FILE *file))                              \
+    X(int, puts, (const char *text))                                           \
+    X(int, fputc, (int byte, FILE *file))                                      \
+    X(int, putc, (int byte, FILE *file))                                       \
+    X(int, putchar, (int byte))                                                \
     X(int, fflush, (FILE * file))
+
+#define CO__HOOK_PRINT_SYMBOLS(X)                                              \
+    X(int, printf, (const char *format, ...))                                  \
+    X(int, vprintf, (const char *format, va_list list))                        \
+    X(int, fprintf, (FILE * file, const char *format, ...))                    \
+    X(int, vfprintf, (FILE * file, const char *format, va_list list))          \
+    X(int, dprintf, (int fd, const char *format, ...))                         \
+    X(int, vdprintf, (int fd, const char *format, va_list list))               \
+    X(int, __printf_chk, (int flag, const char *format, ...))                  \
+    X(int, __vprintf_chk, (int flag, const char *format, va_list list))        \
+    X(int, __fprintf_chk, (FILE * file, int flag, const char *format, ...))    \
+    X(int, __vfprintf_chk,                                                     \
+      (FILE * file, int flag, const char *format, va_list list))               \
+    X(int, __dprintf_chk, (int fd, int flag, const char *format, ...))         \
+    X(int, __vdprintf_chk, (int fd, int flag, const char *format, va_list list))
+
+/* The C library's headers choose one of the three by the program's standard. */
+#define CO__HOOK_SCAN_SYMBOLS(X)                                               \
+    X(int, scanf, (const char *format, ...))                                   \
+    X(int, vscanf, (const char *format, va_list list))                         \
+    X(int, fscanf, (FILE * file, const char *format, ...))                     \
+    X(int, vfscanf, (FILE * file, const char *format, va_list list))           \
+    X(int, __isoc99_scanf, (const char *format, ...))                          \
+    X(int, __isoc99_vscanf, (const char *format, va_list list))                \
+    X(int, __isoc99_fscanf, (FILE * file, const char *format, ...))            \
+    X(int, __isoc99_vfscanf, (FILE * file, const char *format, va_list list))  \
+    X(int, __isoc23_scanf, (const char *format, ...))                          \
+    X(int, __isoc23_vscanf, (const char *format, va_list list))                \
+    X(int, __isoc23_fscanf, (FILE * file, const char *format, ...))            \
+    X(int, __isoc23_vfscanf, (FILE * file, const char *format, va_list list))
 
 #define CO__HOOK_SYMBOLS(X)                                                    \
     CO__HOOK_IO_SYMBOLS(X)                                                     \
@@ -182,7 +219,9 @@
     CO__HOOK_NAMES_SYMBOLS(X)                                                  \
     CO__HOOK_SYNC_SYMBOLS(X)                                                   \
     CO__HOOK_PROCESS_SYMBOLS(X)                                                \
-    CO__HOOK_STDIO_SYMBOLS(X)
+    CO__HOOK_STDIO_SYMBOLS(X)                                                  \
+    CO__HOOK_PRINT_SYMBOLS(X)                                                  \
+    CO__HOOK_SCAN_SYMBOLS(X)
 
 /* Another name under which the C library offers one; in the file that defines
  * it. */

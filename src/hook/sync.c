@@ -45,9 +45,8 @@ static int still_busy(void *arg)
 #define LOOK_FIRST (1 * CO_MS)
 #define LOOK_MOST  (10 * CO_MS)
 
-/* Returns an error number, as the functions of pthreads do. */
-static int wait_until(struct co__site *site, int (*try_it)(void *lock),
-                      void *lock, co_time until)
+int co__wait_lock(struct co__site *site, int (*try_it)(void *lock), void *lock,
+                  co_time until)
 {
     struct attempt a = {try_it, lock, try_it(lock)};
     co_time look = LOOK_FIRST;
@@ -103,7 +102,7 @@ static int lock_mutex(struct co__site *site, pthread_mutex_t *mutex,
         co__owner_is_self(mutex))
         return EDEADLK;
     co_shield
-        r = wait_until(site, try_mutex, mutex, until);
+        r = co__wait_lock(site, try_mutex, mutex, until);
     return r;
 }
 
@@ -224,7 +223,7 @@ static int wait_cond(struct co__site *site, pthread_cond_t *cond,
         co_shield(void)
             co__hook_sleep_until(site, co__after(CO_MS));
     co_shield(void)
-        wait_until(site, try_mutex, mutex, CO_NEVER);
+        co__wait_lock(site, try_mutex, mutex, CO_NEVER);
     return r == -ETIME ? ETIMEDOUT : 0;
 }
 
@@ -303,7 +302,7 @@ static int lock_rw(struct co__site *site, int (*try_it)(void *lock),
     if (co__owner_is_self(lock))
         return EDEADLK;
     co_shield
-        r = wait_until(site, try_it, lock, until);
+        r = co__wait_lock(site, try_it, lock, until);
     return r;
 }
 

@@ -53,6 +53,31 @@ says 'on parks' LD_BIND_NOW=1 ./first
 make after_client -lclient $hook
 says 'on parks' ./after_client
 
+# Formatted calls, by the names that headers and compilers give them
+$cc $flags -DCLIENT_STDIO -fPIC -shared -o libformatted.so "$here/client.c"
+$cc $flags -DCLIENT_STDIO -O2 -D_FORTIFY_SOURCE=2 -fPIC -shared \
+    -o libchecked.so "$here/client.c"
+for client in formatted checked; do
+    make $client $hook -l$client
+    says 'on parks' COPPICE_HOOK_TRACE=trace ./$client
+    case $client in
+    formatted) prints="fprintf dprintf" ;;
+    checked) prints="__fprintf_chk __dprintf_chk" ;;
+    esac
+    for name in $prints; do
+        grep -q "^lib$client.so  *$name  *1  *1 " trace || {
+            echo "$name of $client did not reach the hooks:"
+            cat trace
+            failed=1
+        }
+    done
+    grep -q "^lib$client.so  *[a-z0-9_]*fscanf  *1  *1  *1 " trace || {
+        echo "fscanf of $client did not park:"
+        cat trace
+        failed=1
+    }
+done
+
 # "after an explicit -lc: no", and LD_PRELOAD mends it
 make after_libc -lclient -Wl,--no-as-needed -lc $hook
 says 'off: * is bound to libc.so.6: * blocks' ./after_libc

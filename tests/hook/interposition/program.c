@@ -14,9 +14,9 @@
 #include <coppice/task.h>
 
 #include <dlfcn.h>
+#include <err.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -35,10 +35,8 @@ static int enable(void)
 
     if (!hook)
         hook = dlopen("libcoppice-hook.so", RTLD_NOW | RTLD_GLOBAL);
-    if (!hook) {
-        fprintf(stderr, "%s\n", dlerror());
-        exit(2);
-    }
+    if (!hook)
+        errx(2, "%s", dlerror());
     *(void **)&call = dlsym(hook, "co_hook_enable");
     *(void **)&problem = dlsym(hook, "co_hook_problem");
     return call(CO_HOOK_ALL);
@@ -102,27 +100,33 @@ static int run(void *unused)
     return parked;
 }
 
+/* By none of the calls that are hooked. */
+static void say(const char *text)
+{
+    fputs_unlocked(text, stdout);
+}
+
 int main(void)
 {
+    char line[512];
     int r;
 
 #ifdef CLIENT_OPEN
     void *client = CLIENT_OPEN;
 
-    if (!client) {
-        fprintf(stderr, "%s\n", dlerror());
-        return 2;
-    }
+    if (!client)
+        errx(2, "%s", dlerror());
     *(void **)&client_read = dlsym(client, "client_read");
     *(void **)&client_write = dlsym(client, "client_write");
 #endif
     r = enable();
     if (r == 0)
-        printf("on ");
+        snprintf(line, sizeof(line), "on ");
     else if (r == -ENOTSUP)
-        printf("off: %s ", problem());
+        snprintf(line, sizeof(line), "off: %s ", problem());
     else
-        printf("error %d ", r);
-    printf("%s\n", co_run(run, NULL) > 0 ? "parks" : "blocks");
+        snprintf(line, sizeof(line), "error %d ", r);
+    say(line);
+    say(co_run(run, NULL) > 0 ? "parks\n" : "blocks\n");
     return 0;
 }
