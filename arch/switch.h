@@ -57,6 +57,13 @@ int co__switch_start(void **from, void *top, void (*entry)(void *), void *arg);
 void co__switch_final(void *to, int value);
 
 /*
+ * Leave the running context for ever, as co__switch_final does, and call
+ * entry(arg) on the stack that ends below `top`, as co__switch_start does:
+ * nothing is saved.
+ */
+void co__switch_begin(void *top, void (*entry)(void *), void *arg);
+
+/*
  * Build the first frame of the stack that ends below `top` (exclusive, a
  * multiple of 16). Switching to the pointer that this returns calls
  * entry(arg), the stack aligned as the ABI wants it. entry never returns; the

@@ -134,6 +134,19 @@ co_function co__switch_start
     br      x16
 co_end co__switch_start
 
+/* void co__switch_begin(void *top: x0, void (*entry)(void *): x1,
+ *                       void *arg: x2) */
+co_function co__switch_begin
+    BTI_C
+    mov     sp, x0
+    .cfi_undefined x30
+    adr     x30, CO_LOCAL(returned)
+    mov     x29, xzr
+    mov     x0, x2
+    mov     x16, x1
+    br      x16
+co_end co__switch_begin
+
 /* void co__switch_final(void *to: x0, int value: w1) */
 co_function co__switch_final
     BTI_C

@@ -118,6 +118,19 @@ co_function co__switch_start
     jmp     *%rdx
 co_end co__switch_start
 
+/* void co__switch_begin(void *top: rdi, void (*entry)(void *): rsi,
+ *                       void *arg: rdx) */
+co_function co__switch_begin
+    endbr64
+    mov     %rdi, %rsp
+    .cfi_undefined rip
+    lea     CO_LOCAL(returned)(%rip), %rax
+    push    %rax
+    xor     %ebp, %ebp
+    mov     %rdx, %rdi
+    jmp     *%rsi
+co_end co__switch_begin
+
 /* void co__switch_final(void *to: rdi, int value: esi) */
 co_function co__switch_final
     endbr64

@@ -34,7 +34,7 @@ CO_INLINE struct co_task *co__take(struct co_loop *loop)
     return task;
 }
 
-/* What co__switch_start calls. */
+/* What co__switch_start and co__switch_begin call. */
 void co__task_entry(void *arg);
 
 /* Save `from` and run `to`, for the first time or again. */

@@ -551,7 +551,7 @@ CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
     return to;
 }
 
-/* What co__switch_start calls. It ends in a jump, see co__switch_final. */
+/* Where a task starts. It ends in a jump, see co__switch_final. */
 void co__task_entry(void *arg)
 {
     struct co_task *task = arg, *to;
@@ -567,10 +567,12 @@ void co__task_entry(void *arg)
     co__loop_hand_over(loop, to);
     if (CO__SANITIZED)
         co__fiber_leave(&task->fiber, &to->fiber, 1);
-    if (to->flags & CO__FLAG_NEW)
-        co__switch_enter(task, to);
-    else
+    if (to->flags & CO__FLAG_NEW) {
+        to->flags &= (uint16_t)~CO__FLAG_NEW;
+        co__switch_begin(to, co__task_entry, to);
+    } else {
         co__switch_final(to->sp, to->value);
+    }
 }
 
 /* What few tasks have, before the control block is reused. */

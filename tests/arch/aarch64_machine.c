@@ -163,6 +163,7 @@ static void *main_sp;
 typedef int switch_function(void **from, void *to, int value);
 typedef int start_function(void **from, void *top, void (*entry)(void *),
                            void *arg);
+typedef void begin_function(void *top, void (*entry)(void *), void *arg);
 typedef void final_function(void *to, int value);
 typedef void *prepare_function(void *top, void (*entry)(void *), void *arg);
 typedef void unwind_function(void *sp, void (*fn)(void *), void *arg);
@@ -174,6 +175,7 @@ static struct guarded {
     uintptr_t moved_by;
     switch_function *switch_;
     start_function *start;
+    begin_function *begin;
     final_function *final;
     prepare_function *prepare;
     unwind_function *unwind;
@@ -187,9 +189,11 @@ static bool guard_a_copy(void)
     ck_assert_uint_lt((uintptr_t)co__switch_prepare, last);
     ck_assert_uint_lt((uintptr_t)co__switch_entry, last);
     ck_assert_uint_lt((uintptr_t)co__switch_start, last);
+    ck_assert_uint_lt((uintptr_t)co__switch_begin, last);
     ck_assert_uint_lt((uintptr_t)co__switch_final, last);
     ck_assert_uint_lt(first, (uintptr_t)co__switch_prepare);
     ck_assert_uint_lt(first, (uintptr_t)co__switch_start);
+    ck_assert_uint_lt(first, (uintptr_t)co__switch_begin);
     ck_assert_uint_lt(first, (uintptr_t)co__switch_final);
 
     char *copy = mmap(NULL, page, PROT_READ | PROT_WRITE,
@@ -205,6 +209,7 @@ static bool guard_a_copy(void)
     guarded.moved_by = by;
     guarded.switch_ = (switch_function *)((uintptr_t)co__switch + by);
     guarded.start = (start_function *)((uintptr_t)co__switch_start + by);
+    guarded.begin = (begin_function *)((uintptr_t)co__switch_begin + by);
     guarded.final = (final_function *)((uintptr_t)co__switch_final + by);
     guarded.prepare = (prepare_function *)((uintptr_t)co__switch_prepare + by);
     guarded.unwind = (unwind_function *)((uintptr_t)co__switch_unwind + by);
@@ -224,6 +229,11 @@ RAW static void final_task(void *arg)
     guarded.final(main_sp, *(int *)arg);
 }
 
+RAW static void begin_final_task(void *arg)
+{
+    guarded.begin(stack + STACK_BYTES, final_task, arg);
+}
+
 static void count(void *arg)
 {
     ++*(int *)arg;
@@ -238,6 +248,8 @@ static void call_guarded(void *arg)
     for (int i = 0; i < 3; i++)
         *result += guarded.switch_(&main_sp, task_sp, 100);
     *result += guarded.start(&main_sp, stack + STACK_BYTES, final_task, &step);
+    *result +=
+        guarded.start(&main_sp, stack + STACK_BYTES, begin_final_task, &step);
 }
 
 static void call_past_the_landing_pad(void *arg)
@@ -256,8 +268,9 @@ START_TEST(every_function_may_be_called_indirectly_from_a_guarded_page)
     int result = 0;
     ck_assert_int_eq(signal_that_ends(call_guarded, &result), 0);
     call_guarded(&result);
-    /* count(), three switches, and the step of a task that ends at once. */
-    ck_assert_int_eq(result, 1 + 5 + 105 + 105 + 5);
+    /* count(), three switches, and the step of a task that ends at once, and
+     * of one that another begins. */
+    ck_assert_int_eq(result, 1 + 5 + 105 + 105 + 5 + 5);
 }
 END_TEST
 

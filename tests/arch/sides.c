@@ -14,6 +14,7 @@ enum {
 
 char *stack_base;
 char *stack_top;
+char *other_top;
 void *main_sp;
 void *task_sp;
 
@@ -23,6 +24,7 @@ void make_stack(void)
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     ck_assert_ptr_ne(stack_base, MAP_FAILED);
     stack_top = stack_base + STACK_STRIDE / 2 + STACK_BYTES;
+    other_top = stack_base + STACK_BYTES;
 }
 
 void free_stack(void)
@@ -43,6 +45,26 @@ RAW int to_main(int value)
 RAW int start(void (*entry)(void *), void *arg)
 {
     return co__switch_start(&main_sp, stack_top, entry, arg);
+}
+
+struct beginning {
+    void *top;
+    void (*entry)(void *arg);
+    void *arg;
+};
+
+static RAW void begin(void *arg)
+{
+    struct beginning *next = arg;
+    co__switch_begin(next->top, next->entry, next->arg);
+}
+
+RAW int start_by_end(void *top, void (*entry)(void *), void *arg)
+{
+    struct beginning next = {top, entry, arg};
+    int value = co__switch_start(&main_sp, other_top, begin, &next);
+    NO_TAIL_CALL;
+    return value;
 }
 
 void prepare(void (*entry)(void *), void *arg)

@@ -15,6 +15,7 @@ enum {
 
 extern char *stack_base;
 extern char *stack_top; /* the task's; there is writable memory above too */
+extern char *other_top; /* of another stack, as large */
 extern void *main_sp;
 extern void *task_sp;
 
@@ -26,6 +27,9 @@ void free_stack(void);
 int to_task(int value);
 int to_main(int value);
 int start(void (*entry)(void *), void *arg);
+/* The same by way of a task on the other stack, which begins the entry on `top`
+ * as it ends. */
+int start_by_end(void *top, void (*entry)(void *), void *arg);
 
 void prepare(void (*entry)(void *), void *arg);
 

@@ -130,9 +130,14 @@ START_TEST(a_started_context_inherits_the_control_words_and_keeps_its_own)
         machine_float_set(ours);
         start(final_float_task, NULL);
         struct machine_float after = machine_float_get();
+        struct machine_float seen = float_seen;
+        start_by_end(stack_top, final_float_task, NULL);
+        struct machine_float after_both = machine_float_get();
         machine_float_set(at_start);
-        compare_float(float_seen, ours);
+        compare_float(seen, ours);
         compare_float(after, ours);
+        compare_float(float_seen, ours);
+        compare_float(after_both, ours);
     }
 }
 END_TEST
@@ -186,6 +191,21 @@ START_TEST(a_value_is_handed_over_by_a_start_and_an_end)
 }
 END_TEST
 
+START_TEST(a_context_that_ends_begins_another_anywhere)
+{
+    /* On another stack, and where it has been itself. */
+    char *tops[] = {stack_top, other_top};
+    int first = -4321;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(start_by_end(tops[i], final_value_task, &first),
+                         first);
+        int back = to_task(77);
+        ck_assert_int_eq(values_seen[0], 77);
+        ck_assert_int_eq(back, -77);
+    }
+}
+END_TEST
+
 static uintptr_t argument_seen;
 
 static RAW void argument_task(void *arg)
@@ -206,6 +226,9 @@ START_TEST(entry_gets_its_whole_argument)
         ck_assert_uint_eq(argument_seen, arguments[i]);
         argument_seen = ~arguments[i];
         start(argument_task, (void *)arguments[i]);
+        ck_assert_uint_eq(argument_seen, arguments[i]);
+        argument_seen = ~arguments[i];
+        start_by_end(stack_top, argument_task, (void *)arguments[i]);
         ck_assert_uint_eq(argument_seen, arguments[i]);
     }
 }
@@ -232,6 +255,11 @@ START_TEST(entry_begins_with_an_aligned_stack_and_no_frame_pointer)
 
         entry = (struct machine_entry){1, 1, after_probe};
         co__switch_start(&main_sp, top, machine_entry_probe, &entry);
+        ck_assert_int_eq(top - (char *)entry.sp, machine_entry_sp_below_top);
+        ck_assert_uint_eq(entry.frame_pointer, 0);
+
+        entry = (struct machine_entry){1, 1, after_probe};
+        start_by_end(top, machine_entry_probe, &entry);
         ck_assert_int_eq(top - (char *)entry.sp, machine_entry_sp_below_top);
         ck_assert_uint_eq(entry.frame_pointer, 0);
     }
@@ -280,7 +308,7 @@ static RAW void returning_once_task(void *arg)
 
 START_TEST(an_entry_that_returns_is_trapped)
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         pid_t pid = fork();
         ck_assert_int_ge(pid, 0);
         if (pid == 0) {
@@ -292,6 +320,8 @@ START_TEST(an_entry_that_returns_is_trapped)
                 to_task(0);
             } else if (i == 1) {
                 start(returning_task, NULL);
+            } else if (i == 2) {
+                start_by_end(stack_top, returning_task, NULL);
             } else {
                 /* In the registers that a prepared frame would use. */
                 for (int r = 0; r < machine_register_count; r++)
@@ -312,6 +342,7 @@ START_TEST(every_function_begins_with_a_landing_pad)
 {
     ck_assert(machine_is_landing_pad((uintptr_t)co__switch));
     ck_assert(machine_is_landing_pad((uintptr_t)co__switch_start));
+    ck_assert(machine_is_landing_pad((uintptr_t)co__switch_begin));
     ck_assert(machine_is_landing_pad((uintptr_t)co__switch_final));
     ck_assert(machine_is_landing_pad((uintptr_t)co__switch_prepare));
     ck_assert(machine_is_landing_pad((uintptr_t)co__switch_unwind));
@@ -388,6 +419,7 @@ static Suite *suite(void)
                    a_new_context_starts_with_the_control_words_of_its_maker);
     tcase_add_test(tc, a_value_is_handed_over_in_both_directions);
     tcase_add_test(tc, a_value_is_handed_over_by_a_start_and_an_end);
+    tcase_add_test(tc, a_context_that_ends_begins_another_anywhere);
     tcase_add_test(tc, entry_gets_its_whole_argument);
     tcase_add_test(tc, entry_begins_with_an_aligned_stack_and_no_frame_pointer);
     tcase_add_test(tc, preparing_writes_nothing_but_the_frame);

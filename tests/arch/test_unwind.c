@@ -386,6 +386,44 @@ START_TEST(unwinding_works_from_every_instruction_of_a_start)
 }
 END_TEST
 
+/* The stack of the context that ends until sp is the other's; there, an end at
+ * once. */
+static RAW void check_begin_step(uintptr_t pc)
+{
+    (void)pc;
+    struct trace t;
+    take_trace(&t);
+    uintptr_t last = t.function[t.count - 1];
+    stepped.steps++;
+    if (last == (uintptr_t)co__switch_begin)
+        stepped.on_task++;
+    else
+        stepped.unended += last != (uintptr_t)co__switch_entry;
+    stepped.unended += t.end != _URC_END_OF_STACK;
+}
+
+static RAW void start_and_begin(void *arg)
+{
+    (void)arg;
+    start_by_end(stack_top, patterned_final_task, NULL);
+}
+
+START_TEST(unwinding_ends_at_every_instruction_of_a_beginning)
+{
+    memset(&stepped, 0, sizeof(stepped));
+    memset(stack_top, 0x5a, 512); /* no unwinder may look there */
+    fill(&task_pattern, 45);
+    int n = machine_step((uintptr_t)co__switch_begin, start_and_begin, NULL,
+                         check_begin_step);
+    if (RUNNING_ON_VALGRIND)
+        return; /* which has no single steps */
+    ck_assert_int_gt(n, 6);
+    ck_assert_int_eq(stepped.steps, n);
+    ck_assert_int_eq(stepped.unended, 0);
+    ck_assert_int_eq(stepped.on_task, n - 2); /* all that follows sp */
+}
+END_TEST
+
 START_TEST(unwinding_works_from_every_instruction_of_an_end)
 {
     memset(&stepped, 0, sizeof(stepped));
@@ -429,6 +467,7 @@ static Suite *suite(void)
     tcase_add_test(tc, unwinding_works_from_every_instruction_of_the_switch);
     tcase_add_test(tc, unwinding_works_from_every_instruction_of_an_end);
     tcase_add_test(tc, unwinding_works_from_every_instruction_of_a_start);
+    tcase_add_test(tc, unwinding_ends_at_every_instruction_of_a_beginning);
     tcase_add_test(tc, unwinding_works_from_every_instruction_of_unwind);
     tcase_add_test(tc, unwinding_ends_at_every_instruction_of_the_entry);
     suite_add_tcase(s, tc);
