@@ -66,11 +66,11 @@ struct co_loop {
     uint32_t looks; /* such looks since the running task started */
     uint32_t flags;
     uint32_t spawned; /* tasks so far: their ids */
-    uint64_t alive;   /* tasks that have not ended; 8 bytes wide, else
-                             * compilers pair it with `held`, and a load of the
-                             * pair stalls on the store of one */
-    uint64_t held;    /* control blocks in use, ended ones too */
+    uint64_t alive;   /* tasks that have not ended; not beside `held`, or
+                       * compilers pair them, and a load of the pair stalls on
+                       * the store of one */
     co_time now;      /* the time as of the last look */
+    uint64_t held;    /* control blocks in use, ended ones too */
     struct co__stack_pool *pool;
     uint32_t look;    /* the number of the last look, see scope.c */
     uint32_t counted; /* limits that were counted from it */
