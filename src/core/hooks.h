@@ -16,8 +16,8 @@ struct co_task;
 int co__group_admits(const struct co_group *group);
 void co__group_adopt(struct co_group *group, struct co_task *task);
 
-/* A child of a group (task->group) has ended, and its result is set; its handle
- * is nobody's any more. In sync/group.c. */
+/* A child of a group has ended, and its result is set; its handle is nobody's
+ * any more, and neither is it a child. In sync/group.c. */
 void co__group_child_ended(struct co_task *task);
 
 /* A task begins with what its parent, which is ATTACHED, has set, or with what

@@ -458,18 +458,6 @@ int co__enter_slow(struct co_loop *loop, struct co_task *task)
 
 /* ---- starting and ending ------------------------------------------------- */
 
-/* Tell those who follow the task that it has ended. */
-static CO_NOINLINE void finish_attached(struct co_task *task)
-{
-    if (task->future)
-        co__future_task_ended(task);
-    else if (task->flags & CO__FLAG_DETACHED && !task->group &&
-             task->result < 0 && task->loop->debug)
-        co__report_unseen(task);
-    if (task->group)
-        co__group_child_ended(task);
-}
-
 /* Who runs after a task that hands over at its end. */
 static struct co_task *heir(struct co_loop *loop, const struct co_task *task)
 {
@@ -504,12 +492,16 @@ static CO_NOINLINE struct co_task *finish_unusual(struct co_loop *loop,
         co__locals_release(task);
     loop->alive--;
     task->state = CO__TASK_DONE;
+    if (task->flags & CO__FLAG_ATTACHED && task->future)
+        co__future_task_ended(task);
+    else if (task->result < 0 && loop->debug &&
+             (task->flags & (CO__FLAG_DETACHED | CO__FLAG_CHILD)) ==
+                 CO__FLAG_DETACHED)
+        co__report_unseen(task);
+    if (task->flags & CO__FLAG_CHILD)
+        co__group_child_ended(task);
     unclaimed =
         (!task->joiner || hands_over) && task->flags & CO__FLAG_DETACHED;
-    if (task->flags & CO__FLAG_ATTACHED)
-        finish_attached(task);
-    else if (unclaimed && task->result < 0 && loop->debug)
-        co__report_unseen(task);
     if (task->joiner && !hands_over)
         co__wake(task->joiner, 0);
     if (task == loop->until) {
@@ -529,8 +521,7 @@ static CO_NOINLINE struct co_task *finish_unusual(struct co_loop *loop,
 
 CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
 {
-    struct co_task *joiner = task->joiner;
-    struct co_task *to;
+    struct co_task *joiner, *to;
 
     if (CO_UNLIKELY(task->flags & (CO__FLAG_HANDS_OVER | CO__FLAG_TIMED |
                                    CO__FLAG_ATTACHED | CO__FLAG_KEEPS)) ||
@@ -539,6 +530,9 @@ CO_INLINE struct co_task *finish(struct co_loop *loop, struct co_task *task)
         return finish_unusual(loop, task);
     loop->alive--;
     task->state = CO__TASK_DONE;
+    if (task->flags & CO__FLAG_CHILD)
+        co__group_child_ended(task);
+    joiner = task->joiner;
     if (joiner)
         co__wake_inline(joiner, 0);
     to = &loop->root;

@@ -70,21 +70,29 @@ size_t co__stack_class_bytes(unsigned size_class);
  */
 struct co_task *co__stack_take_slow(struct co__stack_pool *pool,
                                     unsigned size_class);
-CO_INLINE struct co_task *co__stack_take(struct co__stack_pool *pool,
-                                         unsigned size_class)
+/* Whether one is at hand that needs no more than to be popped. */
+CO_INLINE int co__stack_warm(const struct co__stack_pool *pool,
+                             unsigned size_class)
 {
-    struct co__size_class *class;
-    struct co_task *task;
+    return !CO__DEBUG && !CO__SANITIZED && pool->classes[size_class].warm;
+}
+CO_INLINE struct co_task *co__stack_warm_pop(struct co__stack_pool *pool,
+                                             unsigned size_class)
+{
+    struct co__size_class *class = &pool->classes[size_class];
+    struct co_task *task = class->warm;
 
-    if (CO__DEBUG || CO__SANITIZED ||
-        CO_UNLIKELY(!pool->classes[size_class].warm))
-        return co__stack_take_slow(pool, size_class);
-    class = &pool->classes[size_class];
-    task = class->warm;
     class->warm = task->next_free;
     class->warm_count--;
     task->flags = CO__FLAG_NEW;
     return task;
+}
+CO_INLINE struct co_task *co__stack_take(struct co__stack_pool *pool,
+                                         unsigned size_class)
+{
+    return CO_LIKELY(co__stack_warm(pool, size_class))
+               ? co__stack_warm_pop(pool, size_class)
+               : co__stack_take_slow(pool, size_class);
 }
 
 /* Give it back; the caller may still be running on it until it switches. */

@@ -14,10 +14,15 @@
 #include "core/queue.h"
 #include "core/report.h"
 #include "core/sched.h"
+#include "core/spawn.h"
 #include "core/stack.h"
 #include "core/turn.h"
 
+#include <stddef.h>
 #include <string.h>
+
+_Static_assert(offsetof(struct co_task, timer) == 2 * CO_CACHE_LINE,
+               "spawning and ending touch two lines");
 
 /* ---- spawning ------------------------------------------------------------ */
 
@@ -27,10 +32,10 @@ static struct co_task *fail(int error)
     return NULL;
 }
 
-CO_INLINE struct co_task *make(struct co_loop *loop, const char *site,
-                               unsigned size_class, co_task_fn fn, void *arg)
+static struct co_task *make(struct co_loop *loop, const char *site,
+                            unsigned size_class, co_task_fn fn, void *arg)
 {
-    struct co_task *parent = loop->self;
+    const struct co_task *parent = loop->self;
     struct co_task *task;
 
     if (CO_UNLIKELY(loop->held > loop->mask) && co__queue_grow(loop) < 0)
@@ -38,24 +43,8 @@ CO_INLINE struct co_task *make(struct co_loop *loop, const char *site,
     task = co__stack_take(loop->pool, size_class);
     if (CO_UNLIKELY(!task))
         return NULL;
-    CO_ASSERT(!co__timer_armed(&task->timer));
-    task->chain.due = CO_NEVER;
-    task->chain.top = NULL;
-    task->chain.cancels = 0;
-    task->chain.shields = 0;
-    task->value = 0;
-    task->state = CO__TASK_READY;
-    task->loop = loop;
-    task->joiner = NULL;
-    task->fn = fn;
-    task->arg = arg;
-    task->site = site;
-    task->flags |= co__keep_flag;
-    task->paused = 0;
-    task->serial = ++loop->spawned;
+    co__task_begin(loop, task, site, fn, arg);
     task->parent_serial = parent ? parent->serial : 0;
-    loop->held++;
-    loop->alive++;
     if (CO_UNLIKELY(parent && parent->flags & CO__FLAG_ATTACHED))
         co__locals_inherit(task, parent);
     return task;
@@ -160,14 +149,6 @@ static struct co_task *spawn_by_factory(struct co_loop *loop, const char *site,
     return task;
 }
 
-/* Whether a task can be spawned, and none of the reasons below stands in the
- * way of doing just that. */
-CO_INLINE int is_plain(const struct co_loop *loop, co_task_fn fn)
-{
-    return CO_LIKELY(fn && loop &&
-                     !(loop->flags & (CO__LOOP_ENDING | CO__LOOP_FACTORY)));
-}
-
 static CO_NOINLINE struct co_task *spawn(const char *site,
                                          const co_spawn_options *options,
                                          co_task_fn fn, void *arg)
@@ -187,11 +168,9 @@ static CO_NOINLINE struct co_task *spawn(const char *site,
 
 co_task *co_spawn_at(const char *site, co_task_fn fn, void *arg)
 {
-    struct co_loop *loop = co__loop;
+    struct co_task *task = co__spawn_plain(site, fn, arg);
 
-    if (is_plain(loop, fn))
-        return co__spawn(loop, site, loop->size_class, fn, arg);
-    return spawn(site, NULL, fn, arg);
+    return CO_LIKELY(task != NULL) ? task : spawn(site, NULL, fn, arg);
 }
 
 co_task *co_spawn_with_at(const char *site, const co_spawn_options *options,

@@ -69,19 +69,22 @@ enum co__task_flag {
     CO__FLAG_CALLBACK = 1u << 1,   /* the loop's own task: must not suspend */
     CO__FLAG_NEW = 1u << 2,        /* has not started: `sp` holds no frame */
     CO__FLAG_DEEP = 1u << 3,       /* free, and its deep pages may be in use */
-    CO__FLAG_ATTACHED = 1u << 4,   /* future, locals and group are valid */
+    CO__FLAG_ATTACHED = 1u << 4,   /* future and locals are valid */
     CO__FLAG_HANDS_OVER = 1u << 5, /* when it ends its joiner, whose value is
                                     * set, runs at once, and it is freed */
     CO__FLAG_INTERNAL = 1u << 6,   /* the library's: not shown, not counted */
     CO__FLAG_TIMED = 1u << 7,      /* its timer may be armed */
     CO__FLAG_NAMED = 1u << 8,      /* its name may have been set */
     CO__FLAG_KEEPS = 1u << 9,      /* it has a keeper, see keep.h */
+    CO__FLAG_CHILD = 1u << 10,     /* of a group, which nobody joins */
+    CO__FLAG_GENERATOR = 1u << 11, /* its joiner waits for its next value */
 };
 
 struct co_task {
     /* What a switch touches. This cache line and the next are all that spawning
      * and ending touch. */
-    void *sp; /* saved stack pointer; stale while it runs, or is new */
+    void *sp; /* saved stack pointer; of a new one what to prefetch, and stale
+               * while it runs */
     struct co__chain chain;
     int32_t value; /* what its co__park returns */
     uint8_t state;
@@ -92,16 +95,19 @@ struct co_task {
     co_time until;        /* its own deadline (sleep); CO_NEVER: none */
 
     /* What start and end touch. */
-    struct co_task *joiner; /* the task that joins it */
-    co_task_fn fn;
-    void *arg;
-    const char *site;
+    union {
+        struct co_task *joiner; /* the task that joins it, or NULL */
+        struct co_group *group; /* valid if CO__FLAG_CHILD */
+    };
     union {
         struct co_task *next_free;       /* warm list; valid while free */
-        struct co_task *waits_for;       /* see co__task_waits_for */
+        co_task_fn fn;                   /* until it has started */
+        struct co_task *waits_for;       /* then: see co__task_waits_for */
         struct co_task *const *waits_on; /* likewise */
     };
-    struct co_group *group; /* that it is a child of, or NULL; see below */
+    void *arg;
+    const char *site;
+    struct co_task *group_next, *group_prev; /* valid if `group` is */
     uint32_t parent_serial; /* who spawned it; 0: no task has */
     uint32_t serial;        /* unique in the loop, never 0; see co__task_id */
     union {
@@ -115,11 +121,9 @@ struct co_task {
     struct co__timer timer;
     struct co__slab *slab;
 
-    /* What few tasks have, in one cache line: valid if CO__FLAG_ATTACHED, see
-     * co__task_attach; and so is `group`. */
+    /* What few tasks have: valid if CO__FLAG_ATTACHED, see co__task_attach. */
     struct co_future *future;  /* resolved when the task ends; or NULL */
     struct co__locals *locals; /* or NULL */
-    struct co_task *group_next, *group_prev; /* valid if group is */
 
     char name[CO_TASK_NAME_MAX + 1]; /* zero bytes unless CO__FLAG_NAMED */
 
@@ -142,10 +146,10 @@ CO_INLINE struct co_task *co__task_waits_for(const struct co_task *task)
 {
     switch (task->reason) {
     case CO__WAIT_JOIN:
-    case CO__WAIT_GROUP:
     case CO__WAIT_FUTURE:
     case CO__WAIT_GENERATOR:
         return task->waits_for;
+    case CO__WAIT_GROUP:
     case CO__WAIT_MUTEX:
     case CO__WAIT_RWLOCK:
     case CO__WAIT_ONCE:
@@ -163,7 +167,7 @@ void co__internal_ended(struct co_loop *loop);
 /* Count one more cancel of any task, whether its loop runs or not. */
 void co__cancel(struct co_task *task);
 
-/* Make future, locals and group valid: NULL, if they were not. */
+/* Make future and locals valid: NULL, if they were not. */
 CO_INLINE void co__task_attach(struct co_task *task)
 {
     if (task->flags & CO__FLAG_ATTACHED)
@@ -171,7 +175,6 @@ CO_INLINE void co__task_attach(struct co_task *task)
     task->flags |= CO__FLAG_ATTACHED;
     task->future = NULL;
     task->locals = NULL;
-    task->group = NULL;
 }
 
 #endif

@@ -120,7 +120,7 @@ co_gen *co_gen_new_at(const char *site, co_gen_fn fn, void *arg)
         discard(loop, gen);
         return NULL;
     }
-    gen->task->flags |= CO__FLAG_DETACHED;
+    gen->task->flags |= CO__FLAG_DETACHED | CO__FLAG_GENERATOR;
     if (gen->next)
         gen->next->prev = gen;
     loop->gens = gen;
@@ -167,7 +167,7 @@ CO_INLINE int can_be_asked(const struct co_task *task)
 static int works_for(const struct co_task *task, const struct co_task *other)
 {
     while (task && task != other)
-        task = task->fn == run ? task->joiner : NULL;
+        task = task->flags & CO__FLAG_GENERATOR ? task->joiner : NULL;
     return task != NULL;
 }
 

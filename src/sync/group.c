@@ -20,6 +20,7 @@
 #include "core/hooks.h"
 #include "core/report.h"
 #include "core/sched.h"
+#include "core/spawn.h"
 
 #define FLAG_CLOSED 1u
 
@@ -63,8 +64,7 @@ int co__group_admits(const struct co_group *group)
 
 CO_INLINE void adopt(co_group *group, co_task *task)
 {
-    co__task_attach(task);
-    task->flags |= CO__FLAG_DETACHED;
+    task->flags |= CO__FLAG_DETACHED | CO__FLAG_CHILD;
     task->group = group;
     task->group_next = NULL;
     task->group_prev = group->co__last;
@@ -92,7 +92,8 @@ static void leave(co_group *group, co_task *task)
     else
         group->co__last = task->group_prev;
     group->co__count--;
-    task->group = NULL;
+    task->flags &= (uint16_t)~CO__FLAG_CHILD;
+    task->joiner = NULL;
 }
 
 /* Only the first error is returned: say in debug mode what the others were. */
@@ -106,21 +107,30 @@ static void child_failed(co_group *group, co_task *task)
     fail(group, task->result, task->site);
 }
 
+CO_INLINE void wake_waiter(const co_group *group)
+{
+    if (!group->co__first && group->co__waiter)
+        co__wake(group->co__waiter, ALL_ENDED);
+}
+
+static CO_NOINLINE void child_unusual(co_group *group, co_task *task)
+{
+    if (task->flags & CO__FLAG_ATTACHED)
+        co__future_task_joined(task);
+    if (task->result < 0)
+        child_failed(group, task);
+    wake_waiter(group);
+}
+
 void co__group_child_ended(struct co_task *task)
 {
     co_group *group = task->group;
 
     leave(group, task);
-    if (CO_UNLIKELY(task->future != NULL))
-        co__future_task_joined(task);
-    if (CO_UNLIKELY(task->result < 0))
-        child_failed(group, task);
-    if (!group->co__waiter)
-        return;
-    if (group->co__first)
-        group->co__waiter->waits_for = group->co__first;
+    if (CO_UNLIKELY(task->flags & CO__FLAG_ATTACHED || task->result < 0))
+        child_unusual(group, task);
     else
-        co__wake(group->co__waiter, ALL_ENDED);
+        wake_waiter(group);
 }
 
 static co_task *refuse(int error)
@@ -129,17 +139,30 @@ static co_task *refuse(int error)
     return NULL;
 }
 
-co_task *co_group_spawn_at(const char *site, co_group *group, co_task_fn fn,
-                           void *arg)
+static CO_NOINLINE co_task *spawn_general(const char *site, co_group *group,
+                                          co_task_fn fn, void *arg)
 {
     co_task *task;
     int r = group ? co__group_admits(group) : -EINVAL;
 
-    if (CO_UNLIKELY(r < 0))
+    if (r < 0)
         return refuse(-r);
     task = co_spawn_at(site, fn, arg);
-    if (CO_LIKELY(task != NULL))
+    if (task)
         adopt(group, task);
+    return task;
+}
+
+co_task *co_group_spawn_at(const char *site, co_group *group, co_task_fn fn,
+                           void *arg)
+{
+    co_task *task = NULL;
+
+    if (CO_LIKELY(group && co__group_admits(group) == 0))
+        task = co__spawn_plain(site, fn, arg);
+    if (CO_UNLIKELY(!task))
+        return spawn_general(site, group, fn, arg);
+    adopt(group, task);
     return task;
 }
 
@@ -166,7 +189,7 @@ static int park(const struct co__here *here, co_group *group, co_time until)
     int r;
 
     group->co__waiter = here->task;
-    here->task->waits_for = group->co__first;
+    here->task->waits_on = &group->co__first;
     r = co__park_until(here->loop, here->task, CO__WAIT_GROUP, until);
     group->co__waiter = NULL;
     return r;
@@ -229,7 +252,7 @@ static int wait_until(co_group *group, co_time until)
     if (CO_UNLIKELY(here.task->flags & CO__FLAG_CALLBACK && group->co__first))
         return -EPERM;
     r = co__enter(here.loop, here.task);
-    if (CO_UNLIKELY(here.task->flags & CO__FLAG_ATTACHED &&
+    if (CO_UNLIKELY(here.task->flags & CO__FLAG_CHILD &&
                     here.task->group == group))
         return -EDEADLK;
     if (CO_UNLIKELY(group->co__waiter != NULL))
