@@ -55,7 +55,7 @@ static inline int64_t pg_served_ns(void)
         return 0;
     for (long i = 0; i < PG_CLIENTS; i++) {
         char path[64];
-        long long ns;
+        long long ns = 0;
         FILE *f;
 
         snprintf(path, sizeof(path), "/proc/%d/schedstat",
