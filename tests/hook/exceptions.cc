@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the C++ runtime keeps a thread, a task's own: tasks that wait in catch
-// blocks, and in destructors that an exception runs. That is,
-// "C++ exception globals shared by tasks".
+// blocks, and in destructors that an exception runs.
 #include <coppice/hook.h>
 #include <coppice/loop.h>
 #include <coppice/task.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sleeping, in tasks. "signals". */
+/* Sleeping, in tasks, and what signals do to it. */
 #include "hook/hook_support.h"
 
 #include "support/virtual_clock.h"
