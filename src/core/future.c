@@ -379,22 +379,32 @@ CO_INLINE int await_result(const struct co__here *here,
     return r;
 }
 
+/* Outside a task the thread may wait for a thread-safe future. */
+static CO_COLD int wait_thread(struct co_future *future, void **value)
+{
+    int r = co__chain_error(co__chain_current(), co__clock_read());
+
+    if (r < 0)
+        return r;
+    if (co__future_is_done(future))
+        return co__future_take(future, value);
+    return await_result(NULL, future, value, 1);
+}
+
 static CO_NOINLINE int wait_general(struct co_future *future, void **value)
 {
-    struct co__here here = {NULL, NULL};
+    struct co__here here;
     int r = co__future_check(future);
 
     if (r < 0)
         return r;
-    if (co__here(&here)) {
-        r = co__enter(here.loop, here.task);
-        if (r == 0 && future->task == here.task)
-            r = -EDEADLK;
-    } else { /* the thread may wait for a thread-safe future */
-        r = co__chain_error(co__chain_current(), co__clock_read());
-    }
+    if (!co__here(&here))
+        return wait_thread(future, value);
+    r = co__enter(here.loop, here.task);
     if (r < 0)
         return r;
+    if (future->task == here.task)
+        return -EDEADLK;
     if (co__future_is_done(future))
         return co__future_take(future, value);
     return await_result(&here, future, value, future->shared);
