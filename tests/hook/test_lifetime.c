@@ -382,19 +382,21 @@ EACH_TEST(a_plain_close_of_what_is_ours_wakes_who_waits)
 CO_TASK_TEST(a_number_of_ours_that_was_closed_elsewhere_is_anybodys)
 {
     pthread_t thread;
-    int number;
+    int number, peer;
 
     wait_for_ours(by_co_read);
     number = fds[0];
+    peer = fds[1];
     ck_assert(is_ours(number));
+    ck_assert_int_eq(co_sleep(CO_US), 0); /* io_uring has the read, by then */
     ck_assert_int_eq(pthread_create(&thread, NULL, close_on_thread, &fds[0]),
                      0);
     co_hook_pause ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    close(fds[1]);
     hook_pair(fds);
     ck_assert_int_eq(fds[0], number);
     hook_put(fds[1], "abc");
     it_is_told();
+    close(peer);
     ck_assert_int_eq(read(fds[0], got, sizeof(got)), 3);
     ck_assert(!hook_is_nonblocking(fds[0]));
     ck_assert_int_eq(co_adopt(fds[0]), 0);
