@@ -604,8 +604,8 @@ CO_TASK_TEST(nothing_is_printed_as_nothing)
     drop();
 }
 
-/* The limit is the process's: a sanitizer, valgrind or an emulator, which are in
- * it, would end or hang. */
+/* The limit is the process's: a sanitizer, valgrind or an emulator, which are
+ * in it, would end or hang. */
 EACH_TEST(without_memory_for_the_text_it_is_enomem)
 {
     struct rlimit all, none;
