@@ -37,11 +37,6 @@ mode_t co__stream_kind(FILE *file)
     return co__stream_kind_of_fd(fd);
 }
 
-static int may_wait(FILE *file)
-{
-    return co__stream_kind(file) != 0;
-}
-
 /* What has been read ahead, where glibc keeps it. */
 static size_t ahead(const FILE *file)
 {
@@ -251,7 +246,7 @@ char *co__hook_fgets(char *line, int size, FILE *file)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_STDIO, fgets);
 
-    if (!site || size <= 1 || !may_wait(file))
+    if (!site || size <= 1 || !co__stream_kind(file))
         return CO__REAL(fgets)(line, size, file);
     return get_line(site, line, size, file);
 }
@@ -260,7 +255,7 @@ char *co__hook___fgets_chk(char *line, size_t room, int size, FILE *file)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_STDIO, fgets);
 
-    if (!site || size <= 1 || (size_t)size > room || !may_wait(file))
+    if (!site || size <= 1 || (size_t)size > room || !co__stream_kind(file))
         return CO__REAL(__fgets_chk)(line, room, size, file);
     return get_line(site, line, size, file);
 }
@@ -306,7 +301,7 @@ size_t co__hook_fread(void *data, size_t size, size_t count, FILE *file)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_STDIO, fread);
 
-    if (!site || size == 0 || count > SIZE_MAX / size || !may_wait(file))
+    if (!site || size == 0 || count > SIZE_MAX / size || !co__stream_kind(file))
         return CO__REAL(fread)(data, size, count, file);
     return read_bytes(site, data, size * count, file) / size;
 }
@@ -316,7 +311,7 @@ size_t co__hook___fread_chk(void *data, size_t room, size_t size, size_t count,
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_STDIO, fread);
 
-    if (!site || size == 0 || count > room / size || !may_wait(file))
+    if (!site || size == 0 || count > room / size || !co__stream_kind(file))
         return CO__REAL(__fread_chk)(data, room, size, count, file);
     return read_bytes(site, data, size * count, file) / size;
 }
@@ -347,7 +342,7 @@ static int get_char(struct co__site *site, FILE *file)
 {
     int byte = EOF, r;
 
-    if (!site || ahead(file) > 0 || !may_wait(file))
+    if (!site || ahead(file) > 0 || !co__stream_kind(file))
         return CO__REAL(fgetc)(file);
     r = co__stream_get(site, file, &byte);
     if (r < 0)
@@ -399,7 +394,7 @@ static ssize_t get_delimited(struct co__site *site, char **line, size_t *size,
     struct delimited c = {line, size, delimiter, file, -1};
     int r;
 
-    if (!site || !may_wait(file))
+    if (!site || !co__stream_kind(file))
         return CO__REAL(getdelim)(line, size, delimiter, file);
     r = run_filled(site, file, delimiter_is_there, run_getdelim, &c);
     return r == 0 ? c.result : co__hook_fail(r);
