@@ -43,6 +43,10 @@
 #define co__fence_after_rmw() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
 
+/* The compiler forgets what it knows of a variable's value; nor does it make a
+ * branch around this into a conditional move. */
+#define co__forget(variable) __asm__ __volatile__("" : "+r"(variable))
+
 #define CO_CONTAINER_OF(ptr, type, member)                                     \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 

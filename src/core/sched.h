@@ -95,14 +95,32 @@ int co__park_until(struct co_loop *loop, struct co_task *task,
  * or 0 if it is ready already, and then nothing was handed over.
  */
 int co__wake(struct co_task *task, int value);
-/* The same, inlined for hand-overs: a fifth of what they cost. */
+/*
+ * A task's loop, for its queue. It is nearly always that of this thread, whose
+ * address is known before the task's: then where to push is known early, too,
+ * and who takes the task out again does not wait for two loads more. So the
+ * processor predicts what the compiler must not see: that they are equal.
+ */
+CO_INLINE struct co_loop *co__loop_of(const struct co_task *task)
+{
+    struct co_loop *loop = co__loop;
+    uintptr_t differ = (uintptr_t)loop ^ (uintptr_t)task->loop;
+
+    co__forget(differ);
+    if (CO_UNLIKELY(differ)) {
+        loop = task->loop;
+        co__forget(loop);
+    }
+    return loop;
+}
+/* co__wake, inlined for hand-overs: a fifth of what they cost. */
 CO_INLINE int co__wake_inline(struct co_task *task, int value)
 {
     if (task->state != CO__TASK_PARKED)
         return 0;
     task->state = CO__TASK_READY;
     task->value = value;
-    co__queue_push(task->loop, task);
+    co__queue_push(co__loop_of(task), task);
     return 1;
 }
 
