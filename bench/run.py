@@ -10,7 +10,7 @@ from pathlib import Path
 
 import measure
 import report
-from systems import ROWS, SYSTEMS, on_backend
+from systems import ROWS, SYSTEMS, on_loop
 
 
 class Progress:
@@ -86,7 +86,7 @@ def kernel_has(system, programs):
     """Whether the kernel has what a system cannot do without."""
     probe = programs / "coppice_mutex"
     return not system.kernel or not probe.exists() or measure.works(
-        [*on_backend(system.kernel), str(probe), "mutex_uncontended", "1000"])
+        [*on_loop(system.kernel), str(probe), "mutex_uncontended", "1000"])
 
 
 def measure_row(row, systems, commands, options, progress):

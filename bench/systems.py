@@ -153,6 +153,7 @@ class System:
     stackful: bool = True  # only these count in the memory rows
     rounds_max: int = 0  # for those so slow that fewer rounds tell enough
     backend: str = ""  # the loop's reactor, unless it is the default
+    min_wait: int = 0  # of the loop's options, in microseconds
     kernel: str = ""  # a reactor that the kernel has to have
 
     def command(self, row, programs):
@@ -173,12 +174,15 @@ class System:
                 if shutil.which(command[0], path=path) else None
         if not program.exists():
             return None
-        return [*on_backend(self.backend), str(program), *command[1:]]
+        return [*on_loop(self.backend, self.min_wait), str(program),
+                *command[1:]]
 
 
-def on_backend(name):
-    """What stands before a command of ours to have it run on that reactor."""
-    return ["env", "COPPICE_BACKEND=" + name] if name else []
+def on_loop(backend, min_wait=0):
+    """What stands before a command of ours to have it run on such a loop."""
+    settings = ["COPPICE_BACKEND=" + backend] if backend else []
+    settings += [f"BENCH_MIN_WAIT={min_wait}"] if min_wait else []
+    return ["env", *settings] if settings else []
 
 
 def by_question(system, *options):
@@ -206,6 +210,9 @@ SYSTEMS = [
     System(URING, REACTOR, by_question("coppice"), ["coppice_echo"],
            ["coppice_tls_server"], ["coppice_udp"], ["coppice_churn"],
            ["coppice_line"], ["coppice_proxy"], backend="io_uring", kernel="io_uring"),
+    # A loop that sleeps for 200 us, before it looks what has become ready, when
+    # it has nothing to do.
+    System("coppice_min_wait", PG, by_question("coppice"), min_wait=200),
     # On stacks as large as those of State Threads: 64 KiB. Ours are 256 KiB
     # unless asked for less, and what grows with that is the page tables.
     System("coppice_64k", MEMORY, by_question("coppice", "--stack=64")),

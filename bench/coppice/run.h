@@ -16,11 +16,15 @@ static inline void run_must(int result, const char *what)
 }
 
 /* On the reactor that the environment names, or not at all: what falls back to
- * another one would be measured under a wrong name. */
+ * another one would be measured under a wrong name. And with the min_wait that
+ * it names, in microseconds. */
 static inline void run_loop(co_task_fn fn, void *arg)
 {
+    const char *min_wait = getenv("BENCH_MIN_WAIT");
     co_run_options options = {.size = sizeof(options),
-                              .backend = getenv("COPPICE_BACKEND")};
+                              .backend = getenv("COPPICE_BACKEND"),
+                              .min_wait_ns =
+                                  min_wait ? atol(min_wait) * CO_US : 0};
 
     run_must(co_run_with(&options, fn, arg, NULL), "co_run");
 }

@@ -24,6 +24,9 @@ typedef struct co_loop_options {
     int handle_sigint;      /* co_run_with: the first SIGINT cancels fn's task,
                              * the next ones do what they did before */
     co_time slow_ns;        /* debug: report what blocks longer; 0: 100 ms */
+    co_time min_wait_ns;    /* with nothing to do, sleep so long before looking
+                             * at descriptors, processes and signals, so that
+                             * more is found at a time; at most a second */
 } co_loop_options;
 
 typedef co_loop_options co_run_options;

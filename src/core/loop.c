@@ -58,12 +58,14 @@ static int init(struct co_loop *loop, const co_loop_options *options)
 
     if (r < 0)
         return r;
-    if (options->slow_ns < 0)
+    if (options->slow_ns < 0 || options->min_wait_ns < 0 ||
+        options->min_wait_ns > CO_SEC)
         return -EINVAL;
     loop->size_class = (unsigned)r;
     loop->overflow_report = !options->no_overflow_report;
     loop->debug = debug_wanted(options);
     loop->slow = options->slow_ns ? options->slow_ns : CO__SLOW;
+    loop->min_wait = options->min_wait_ns;
     loop->exposed = 1;
     loop->choice = 1;
     loop->look = CO__SCOPE_LOOK;

@@ -100,6 +100,7 @@ struct co_loop {
     struct co__spin spin; /* before a wait, while there are any */
     uint32_t choice;      /* co_select's generator; not 0 */
     co_time slow;         /* a step that takes longer is reported; debug */
+    co_time min_wait;     /* for which a wait sleeps first */
     co_time step_began;
     co_error_handler error_handler; /* NULL: the default */
     void *error_handler_arg;

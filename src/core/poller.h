@@ -100,6 +100,11 @@ struct co__poller_ops {
      * signal ends the wait early. */
     int (*wait)(struct co__poller *poller, co_time now, co_time deadline);
 
+    /* Sleep for `limit` nanoseconds, whatever becomes ready, having handed over
+     * what was asked for. A wake ends it, the last wait's too, and may be used
+     * up; and so does a signal. */
+    void (*pause)(struct co__poller *poller, co_time limit);
+
     /* End a wait, the current or the next one. Any thread, async-signal-safe,
      * allocates nothing; many wakes may become one. */
     void (*wake)(struct co__poller *poller);

@@ -3,8 +3,9 @@
  * A turn of the reactor, step by step:
  *  1. If it may wait: until the caller's deadline or the next timer, but not at
  *     all if the inbox is flagged. Before a wait stacks that nobody needs are
- *     trimmed, a few at a time; and if a task waits for another thread, the
- *     inbox is looked at for a little while (spin.h).
+ *     trimmed, a few at a time; if a task waits for another thread, the inbox
+ *     is looked at for a little while (spin.h); and a loop with a min_wait
+ *     sleeps that long.
  *  2. The poller waits and reports events; each makes the first task that waits
  *     for it ready (co__fd_ready).
  *  3. The clock is read.
@@ -140,6 +141,27 @@ static void jump(struct co_loop *loop, co_time deadline)
         co__clock_jump(timer);
 }
 
+/*
+ * With a min_wait, who would wait sleeps first, and finds more at once. While
+ * nobody waits for a descriptor, to make it ready wakes nobody: on a machine
+ * with several processors, a virtual one above all, that is the dearest part of
+ * it. (Network cards know this as interrupt moderation.)
+ */
+static co_time sleep_first(struct co_loop *loop, co_time until)
+{
+    co_time limit = loop->min_wait;
+
+    if (until != CO_NEVER && until - loop->now < limit)
+        limit = until - loop->now;
+    loop->poller_ops->pause(loop->poller, limit);
+    if (co__inbox_flagged(loop))
+        return 0; /* the wake may be used up */
+    if (until == CO_NEVER)
+        return CO_NEVER;
+    co__look(loop);
+    return until > loop->now ? until : 0;
+}
+
 void co__turn(struct co_loop *loop, co_time deadline)
 {
     struct co__timer *timer;
@@ -149,6 +171,8 @@ void co__turn(struct co_loop *loop, co_time deadline)
         until = wait_until(loop, deadline);
     if (CO_UNLIKELY(co__clock_virtual) && loop->timers.count)
         until = 0;
+    if (CO_UNLIKELY(loop->min_wait) && until > 0 && !co__clock_virtual)
+        until = sleep_first(loop, until);
     if (until != DO_NOT_POLL)
         loop->poller_ops->wait(loop->poller, loop->now, until);
     if (deadline)

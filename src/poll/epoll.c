@@ -221,6 +221,11 @@ static int epoll_poll(struct co__poller *poller, co_time now, co_time deadline)
     return reported;
 }
 
+static void epoll_pause(struct co__poller *poller, co_time limit)
+{
+    co__wake_pause(&poller->wake, limit);
+}
+
 static void epoll_wake(struct co__poller *poller)
 {
     co__wake_send(&poller->wake);
@@ -242,6 +247,7 @@ const struct co__poller_ops co__poller_epoll = {
     .watch_signal = epoll_watch_signal,
     .end_watch = epoll_end_watch,
     .wait = epoll_poll,
+    .pause = epoll_pause,
     .wake = epoll_wake,
     .fd = epoll_fd_of,
     .abandon = epoll_close, /* closing our copies leaves the set alone */

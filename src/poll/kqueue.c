@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,6 +34,7 @@
 struct co__poller {
     struct co_loop *loop;
     int kq;
+    atomic_int naps; /* a kqueue for wakes alone; -1 before the first pause */
     struct co__watches watches;
     struct kevent events[EVENTS_MAX];
 };
@@ -281,15 +283,64 @@ static int kqueue_wait(struct co__poller *poller, co_time now, co_time deadline)
     return reported;
 }
 
+/* ---- waking -------------------------------------------------------------- */
+
+/* A kqueue that can be woken: its number, or a negative errno. */
+static int make_kq(void)
+{
+    struct co__kq_changes changes = {.count = 0};
+    int kq = kqueue();
+    int r;
+
+    if (kq < 0)
+        return -errno;
+    co__kq_change(&changes, WAKE_IDENT, EVFILT_USER, EV_ADD | EV_CLEAR,
+                  NOTE_FFNOP, 0);
+    r = co__kq_make_all(kq, &changes);
+    /* exec(2) alone would hand it on. */
+    if (r == 0 && fcntl(kq, F_SETFD, FD_CLOEXEC) < 0)
+        r = -errno;
+    if (r == 0)
+        return kq;
+    close(kq);
+    return r;
+}
+
+static void trigger(int kq)
+{
+    struct kevent change;
+
+    EV_SET(&change, WAKE_IDENT, EVFILT_USER, 0, NOTE_TRIGGER, 0, NULL);
+    while (kevent(kq, &change, 1, NULL, 0, NULL) < 0 && errno == EINTR)
+        continue;
+}
+
 static void kqueue_wake(struct co__poller *poller)
 {
-    struct kevent trigger;
+    int naps = atomic_load(&poller->naps);
     int saved = errno;
 
-    EV_SET(&trigger, WAKE_IDENT, EVFILT_USER, 0, NOTE_TRIGGER, 0, NULL);
-    while (kevent(poller->kq, &trigger, 1, NULL, 0, NULL) < 0 && errno == EINTR)
-        continue;
+    trigger(poller->kq);
+    if (naps >= 0)
+        trigger(naps);
     errno = saved;
+}
+
+/* A wake that came before there was a kqueue for it ends the first. */
+static void kqueue_pause(struct co__poller *poller, co_time limit)
+{
+    struct kevent woken;
+    struct timespec ts;
+    int naps = atomic_load_explicit(&poller->naps, memory_order_relaxed);
+
+    if (CO_UNLIKELY(naps < 0)) {
+        naps = make_kq();
+        if (naps < 0)
+            return; /* it waits as if there were no pause */
+        atomic_store(&poller->naps, naps);
+        trigger(naps);
+    }
+    (void)kevent(naps, NULL, 0, &woken, 1, limit_of(0, limit, &ts));
 }
 
 /* ---- the whole ----------------------------------------------------------- */
@@ -297,35 +348,22 @@ static void kqueue_wake(struct co__poller *poller)
 static int kqueue_open(struct co_loop *loop, struct co__poller **out)
 {
     struct co__poller *poller = co__alloc_zero(sizeof(*poller));
-    struct co__kq_changes changes = {.count = 0};
-    int r;
+    int kq;
 
     if (!poller)
         return -ENOMEM;
-    poller->loop = loop;
-    poller->kq = kqueue();
-    if (poller->kq < 0) {
-        r = -errno;
-        goto free_poller;
+    kq = make_kq();
+    if (kq < 0) {
+        co__free(poller);
+        return kq;
     }
+    poller->loop = loop;
+    poller->kq = kq;
+    atomic_init(&poller->naps, -1);
     co__watches_init(&poller->watches);
-    poller->watches.fd = poller->kq;
-    co__kq_change(&changes, WAKE_IDENT, EVFILT_USER, EV_ADD | EV_CLEAR,
-                  NOTE_FFNOP, 0);
-    r = co__kq_make_all(poller->kq, &changes);
-    /* exec(2) alone would hand it on. */
-    if (r == 0 && fcntl(poller->kq, F_SETFD, FD_CLOEXEC) < 0)
-        r = -errno;
-    if (r < 0)
-        goto close_kq;
+    poller->watches.fd = kq;
     *out = poller;
     return 0;
-
-close_kq:
-    close(poller->kq);
-free_poller:
-    co__free(poller);
-    return r;
 }
 
 static void kqueue_abandon(struct co__poller *poller)
@@ -336,7 +374,11 @@ static void kqueue_abandon(struct co__poller *poller)
 
 static void kqueue_close(struct co__poller *poller)
 {
+    int naps = atomic_load(&poller->naps);
+
     close(poller->kq);
+    if (naps >= 0)
+        close(naps);
     kqueue_abandon(poller);
 }
 
@@ -356,6 +398,7 @@ const struct co__poller_ops co__poller_kqueue = {
     .watch_signal = kqueue_watch_signal,
     .end_watch = kqueue_end_watch,
     .wait = kqueue_wait,
+    .pause = kqueue_pause,
     .wake = kqueue_wake,
     .fd = kqueue_fd,
     .abandon = kqueue_abandon,

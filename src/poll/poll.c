@@ -292,6 +292,11 @@ static int poll_wait(struct co__poller *poller, co_time now, co_time deadline)
     return reported;
 }
 
+static void poll_pause(struct co__poller *poller, co_time limit)
+{
+    co__wake_pause(&poller->wake, limit);
+}
+
 static void poll_wake(struct co__poller *poller)
 {
     co__wake_send(&poller->wake);
@@ -313,6 +318,7 @@ const struct co__poller_ops co__poller_poll = {
     .watch_signal = poll_watch_signal,
     .end_watch = poll_end_watch,
     .wait = poll_wait,
+    .pause = poll_pause,
     .wake = poll_wake,
     .fd = poll_fd,
     .abandon = poll_close, /* the kernel remembers nothing */

@@ -536,6 +536,13 @@ static int uring_wait(struct co__poller *poller, co_time now, co_time deadline)
     return take_all(poller);
 }
 
+static void uring_pause(struct co__poller *poller, co_time limit)
+{
+    if (io_uring_sq_ready(&poller->ring))
+        io_uring_submit(&poller->ring);
+    co__wake_pause(&poller->wake, limit);
+}
+
 /* The kernel puts off telling one eventfd of another. */
 static void uring_wake(struct co__poller *poller)
 {
@@ -572,6 +579,7 @@ const struct co__poller_ops co__poller_uring = {
     .watch_signal = uring_watch_signal,
     .end_watch = uring_end_watch,
     .wait = uring_wait,
+    .pause = uring_pause,
     .wake = uring_wake,
     .fd = uring_fd,
     .abandon = uring_abandon,

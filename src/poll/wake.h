@@ -7,6 +7,8 @@
 #ifndef CO_POLL_WAKE_H
 #define CO_POLL_WAKE_H
 
+#include <coppice/base.h>
+
 struct co__wake {
     int fd;   /* readable from a send until the next take */
     int into; /* what a send writes to; it may be the same */
@@ -21,5 +23,9 @@ void co__wake_send(const struct co__wake *wake);
 
 /* Use up what was sent. */
 void co__wake_take(const struct co__wake *wake);
+
+/* Sleep until a send, for at most `limit` nanoseconds, and use it up. The same
+ * on all systems: wake.c. */
+void co__wake_pause(const struct co__wake *wake, co_time limit);
 
 #endif

@@ -492,11 +492,17 @@ CO_TASK_TEST(in_debug_mode_a_use_on_the_wrong_thread_is_reported_there)
 
 START_TEST(bad_options_are_refused)
 {
-    co_loop_options options = {.size = sizeof(options), .slow_ns = -1};
+    const co_loop_options bad[] = {
+        {.size = sizeof(bad[0]), .slow_ns = -1},
+        {.size = sizeof(bad[0]), .min_wait_ns = -1},
+        {.size = sizeof(bad[0]), .min_wait_ns = CO_SEC + 1},
+    };
 
-    errno = 0;
-    ck_assert_ptr_null(co_loop_new(&options));
-    ck_assert_int_eq(errno, EINVAL);
+    for (size_t i = 0; i < CO_ARRAY_LEN(bad); i++) {
+        errno = 0;
+        ck_assert_ptr_null(co_loop_new(&bad[i]));
+        ck_assert_int_eq(errno, EINVAL);
+    }
 }
 END_TEST
 

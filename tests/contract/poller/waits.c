@@ -135,6 +135,76 @@ START_TEST(a_wait_without_a_limit_lasts)
 }
 END_TEST
 
+/* ---- pause --------------------------------------------------------------- */
+
+/* The first may end at once, and so may the one after a wake. */
+static void pause_in_full(co_time ns)
+{
+    co_time start = co__clock_read();
+
+    do
+        ops->pause(poller, ns);
+    while (co__clock_read() - start < ns);
+}
+
+START_TEST(a_pause_sees_nothing_and_loses_nothing)
+{
+    int fds[2];
+
+    pause_in_full(1);
+    pair_make(fds);
+    ck_assert_int_eq(ops->arm(poller, fds[0], 1, CO__POLL_IN), 0);
+    look();
+    put(fds[1]);
+    for (int i = 0; i < co_test_scale(20, 3); i++) {
+        co_time start = co__clock_read();
+
+        forget();
+        ops->pause(poller, CO_MS);
+        ck_assert_int_ge(co__clock_read() - start, CO_MS);
+        ck_assert_int_eq(reports[fds[0]].count, 0);
+    }
+    ck_assert_int_eq(look(), 1);
+    ck_assert_int_eq(reports[fds[0]].count, 1);
+    ops->unwatch(poller, fds[0]);
+    pair_close(fds);
+}
+END_TEST
+
+START_TEST(a_wake_before_a_pause_ends_it_and_no_other)
+{
+    co_time start = co__clock_read();
+
+    pause_in_full(1);
+    for (int i = 0; i < 20; i++) {
+        ops->wake(poller);
+        ops->wake(poller);
+        ops->pause(poller, 600 * CO_SEC);
+    }
+    ck_assert_int_lt(co__clock_read() - start, 300 * CO_SEC);
+    start = co__clock_read();
+    ops->pause(poller, 2 * CO_MS);
+    ck_assert_int_ge(co__clock_read() - start, 2 * CO_MS);
+}
+END_TEST
+
+START_TEST(another_thread_ends_a_pause)
+{
+    pause_in_full(1);
+    for (int i = 0; i < co_test_scale(200, 20); i++) {
+        useconds_t late = (useconds_t)(i % 20) * 20;
+        pthread_t thread;
+
+        ck_assert_int_eq(pthread_create(&thread, NULL, wake_thread, &late), 0);
+        ops->pause(poller, 600 * CO_SEC);
+        pthread_join(thread, NULL);
+        look();
+    }
+}
+END_TEST
+
+/* ---- signals ------------------------------------------------------------- */
+
 static int handled;
 
 static void wake_in_handler(int number)
@@ -196,6 +266,9 @@ void add_waits(TCase *tc)
     tcase_add_test(tc, wake_keeps_errno);
     tcase_add_test(tc, another_thread_ends_a_wait);
     tcase_add_test(tc, a_wait_without_a_limit_lasts);
+    tcase_add_test(tc, a_pause_sees_nothing_and_loses_nothing);
+    tcase_add_test(tc, a_wake_before_a_pause_ends_it_and_no_other);
+    tcase_add_test(tc, another_thread_ends_a_pause);
     tcase_add_test(tc, a_signal_handler_ends_a_wait);
     tcase_add_test(tc, a_signal_may_end_a_wait_early_but_reports_nothing);
 }
