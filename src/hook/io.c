@@ -319,35 +319,116 @@ static ssize_t transfer_one(struct co__site *site, struct transfer *t,
     return transfer(site, t);
 }
 
+/* ---- in a task ----------------------------------------------------------- */
+
+/* Functions of their own, for what is to be passed on would else set up their
+ * variables, too. */
+
+static CO_NOINLINE ssize_t do_read(struct co__site *site, int fd, void *buffer,
+                                   size_t len)
+{
+    struct transfer t = {.fd = fd, .plain = 1};
+
+    return transfer_one(site, &t, buffer, len);
+}
+
+CO_NOINLINE ssize_t co__op_write(struct co__site *site, int fd,
+                                 const void *data, size_t len)
+{
+    struct transfer t = {.fd = fd, .plain = 1, .writes = 1};
+
+    return transfer_one(site, &t, data, len);
+}
+
+static CO_NOINLINE ssize_t do_vector(struct co__site *site, int fd,
+                                     const struct iovec *iov, int count,
+                                     int writes)
+{
+    struct transfer t = {
+        .fd = fd,
+        .plain = 1,
+        .writes = writes,
+        .message = {.msg_iov = (struct iovec *)(uintptr_t)iov,
+                    .msg_iovlen = (size_t)count},
+    };
+
+    return transfer(site, &t);
+}
+
+static CO_NOINLINE ssize_t do_recvfrom(struct co__site *site, int fd,
+                                       void *buffer, size_t len, int flags,
+                                       struct sockaddr *addr,
+                                       socklen_t *addr_len)
+{
+    struct transfer t = {.fd = fd, .flags = flags};
+    ssize_t n;
+
+    t.message.msg_name = addr;
+    t.message.msg_namelen = addr && addr_len ? *addr_len : 0;
+    n = transfer_one(site, &t, buffer, len);
+    if (n >= 0 && addr && addr_len)
+        *addr_len = t.message.msg_namelen;
+    return n;
+}
+
+static CO_NOINLINE ssize_t do_sendto(struct co__site *site, int fd,
+                                     const void *data, size_t len, int flags,
+                                     const struct sockaddr *addr,
+                                     socklen_t addr_len)
+{
+    struct transfer t = {
+        .fd = fd,
+        .flags = flags,
+        .writes = 1,
+        .message = {.msg_name = (void *)(uintptr_t)addr,
+                    .msg_namelen = addr_len},
+    };
+
+    return transfer_one(site, &t, data, len);
+}
+
+static CO_NOINLINE ssize_t do_recvmsg(struct co__site *site, int fd,
+                                      struct msghdr *message, int flags)
+{
+    struct transfer t = {.fd = fd, .flags = flags, .message = *message};
+    ssize_t n = transfer(site, &t);
+
+    if (n >= 0) {
+        message->msg_namelen = t.message.msg_namelen;
+        message->msg_controllen = t.message.msg_controllen;
+        message->msg_flags = t.message.msg_flags;
+    }
+    return n;
+}
+
+static CO_NOINLINE ssize_t do_sendmsg(struct co__site *site, int fd,
+                                      const struct msghdr *message, int flags)
+{
+    struct transfer t = {
+        .fd = fd, .flags = flags, .writes = 1, .message = *message};
+
+    return transfer(site, &t);
+}
+
 /* ---- read(2), write(2) --------------------------------------------------- */
 
 CO__HOOK_ALIAS(__read, read);
 ssize_t co__hook_read(int fd, void *buffer, size_t len)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, read);
-    struct transfer t = {.fd = fd, .plain = 1};
 
     if (!site || len == 0 || co__guest_owns(fd))
         return CO__REAL(read)(fd, buffer, len);
-    return transfer_one(site, &t, buffer, len);
+    return do_read(site, fd, buffer, len);
 }
 
 ssize_t co__hook___read_chk(int fd, void *buffer, size_t len, size_t room)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, read);
-    struct transfer t = {.fd = fd, .plain = 1};
 
     if (!site || len == 0 || len > room || co__guest_owns(fd))
         return CO__REAL(__read_chk)(fd, buffer, len, room);
-    return transfer_one(site, &t, buffer, len);
-}
-
-ssize_t co__op_write(struct co__site *site, int fd, const void *data,
-                     size_t len)
-{
-    struct transfer t = {.fd = fd, .plain = 1, .writes = 1};
-
-    return transfer_one(site, &t, data, len);
+    return do_read(site, fd, buffer, len);
 }
 
 CO__HOOK_ALIAS(__write, write);
@@ -368,25 +449,19 @@ static int is_vector(const struct iovec *iov, int count)
 ssize_t co__hook_readv(int fd, const struct iovec *iov, int count)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, readv);
-    struct transfer t = {.fd = fd, .plain = 1};
 
     if (!site || !is_vector(iov, count) || co__guest_owns(fd))
         return CO__REAL(readv)(fd, iov, count);
-    t.message.msg_iov = (struct iovec *)(uintptr_t)iov;
-    t.message.msg_iovlen = (size_t)count;
-    return transfer(site, &t);
+    return do_vector(site, fd, iov, count, 0);
 }
 
 ssize_t co__hook_writev(int fd, const struct iovec *iov, int count)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, writev);
-    struct transfer t = {.fd = fd, .plain = 1, .writes = 1};
 
     if (!site || !is_vector(iov, count) || co__guest_owns(fd))
         return CO__REAL(writev)(fd, iov, count);
-    t.message.msg_iov = (struct iovec *)(uintptr_t)iov;
-    t.message.msg_iovlen = (size_t)count;
-    return transfer(site, &t);
+    return do_vector(site, fd, iov, count, 1);
 }
 
 /* ---- recv(2), send(2) ---------------------------------------------------- */
@@ -394,58 +469,40 @@ ssize_t co__hook_writev(int fd, const struct iovec *iov, int count)
 ssize_t co__hook_recv(int fd, void *buffer, size_t len, int flags)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, recv);
-    struct transfer t = {.fd = fd, .flags = flags};
 
     if (!site || flags & CO__AT_ONCE)
         return CO__REAL(recv)(fd, buffer, len, flags);
-    return transfer_one(site, &t, buffer, len);
+    return do_recvfrom(site, fd, buffer, len, flags, NULL, NULL);
 }
 
 ssize_t co__hook___recv_chk(int fd, void *buffer, size_t len, size_t room,
                             int flags)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, recv);
-    struct transfer t = {.fd = fd, .flags = flags};
 
     if (!site || flags & CO__AT_ONCE || len > room)
         return CO__REAL(__recv_chk)(fd, buffer, len, room, flags);
-    return transfer_one(site, &t, buffer, len);
+    return do_recvfrom(site, fd, buffer, len, flags, NULL, NULL);
 }
 
 CO__HOOK_ALIAS(__send, send);
 ssize_t co__hook_send(int fd, const void *data, size_t len, int flags)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, send);
-    struct transfer t = {.fd = fd, .flags = flags, .writes = 1};
 
     if (!site || flags & CO__AT_ONCE)
         return CO__REAL(send)(fd, data, len, flags);
-    return transfer_one(site, &t, data, len);
-}
-
-static ssize_t receive_from(struct co__site *site, struct transfer *t,
-                            void *buffer, size_t len, struct sockaddr *addr,
-                            socklen_t *addr_len)
-{
-    ssize_t n;
-
-    t->message.msg_name = addr;
-    t->message.msg_namelen = addr && addr_len ? *addr_len : 0;
-    n = transfer_one(site, t, buffer, len);
-    if (n >= 0 && addr && addr_len)
-        *addr_len = t->message.msg_namelen;
-    return n;
+    return do_sendto(site, fd, data, len, flags, NULL, 0);
 }
 
 ssize_t co__hook_recvfrom(int fd, void *buffer, size_t len, int flags,
                           struct sockaddr *addr, socklen_t *addr_len)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, recvfrom);
-    struct transfer t = {.fd = fd, .flags = flags};
 
     if (!site || flags & CO__AT_ONCE)
         return CO__REAL(recvfrom)(fd, buffer, len, flags, addr, addr_len);
-    return receive_from(site, &t, buffer, len, addr, addr_len);
+    return do_recvfrom(site, fd, buffer, len, flags, addr, addr_len);
 }
 
 ssize_t co__hook___recvfrom_chk(int fd, void *buffer, size_t len, size_t room,
@@ -453,56 +510,37 @@ ssize_t co__hook___recvfrom_chk(int fd, void *buffer, size_t len, size_t room,
                                 socklen_t *addr_len)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, recvfrom);
-    struct transfer t = {.fd = fd, .flags = flags};
 
     if (!site || flags & CO__AT_ONCE || len > room)
         return CO__REAL(__recvfrom_chk)(fd, buffer, len, room, flags, addr,
                                         addr_len);
-    return receive_from(site, &t, buffer, len, addr, addr_len);
+    return do_recvfrom(site, fd, buffer, len, flags, addr, addr_len);
 }
 
 ssize_t co__hook_sendto(int fd, const void *data, size_t len, int flags,
                         const struct sockaddr *addr, socklen_t addr_len)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, sendto);
-    struct transfer t = {
-        .fd = fd,
-        .flags = flags,
-        .writes = 1,
-        .message = {.msg_name = (void *)(uintptr_t)addr,
-                    .msg_namelen = addr_len},
-    };
 
     if (!site || flags & CO__AT_ONCE)
         return CO__REAL(sendto)(fd, data, len, flags, addr, addr_len);
-    return transfer_one(site, &t, data, len);
+    return do_sendto(site, fd, data, len, flags, addr, addr_len);
 }
 
 ssize_t co__hook_recvmsg(int fd, struct msghdr *message, int flags)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, recvmsg);
-    struct transfer t = {.fd = fd, .flags = flags};
-    ssize_t n;
 
     if (!site || flags & CO__AT_ONCE || !message)
         return CO__REAL(recvmsg)(fd, message, flags);
-    t.message = *message;
-    n = transfer(site, &t);
-    if (n >= 0) {
-        message->msg_namelen = t.message.msg_namelen;
-        message->msg_controllen = t.message.msg_controllen;
-        message->msg_flags = t.message.msg_flags;
-    }
-    return n;
+    return do_recvmsg(site, fd, message, flags);
 }
 
 ssize_t co__hook_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     struct co__site *site = CO__HOOKED(CO_HOOK_IO, sendmsg);
-    struct transfer t = {.fd = fd, .flags = flags, .writes = 1};
 
     if (!site || flags & CO__AT_ONCE || !message)
         return CO__REAL(sendmsg)(fd, message, flags);
-    t.message = *message;
-    return transfer(site, &t);
+    return do_sendmsg(site, fd, message, flags);
 }

@@ -91,19 +91,25 @@ static int try_mutex(void *lock)
 
 /* A cancelled task gets its lock nevertheless: no caller of pthread_mutex_lock
  * knows what to do without. */
-static int lock_mutex(struct co__site *site, pthread_mutex_t *mutex,
-                      co_time until)
+static CO_NOINLINE int wait_mutex(struct co__site *site, pthread_mutex_t *mutex,
+                                  co_time until)
 {
-    int r = try_mutex(mutex);
+    int r;
 
-    if (!is_busy(r))
-        return r;
     if (co__owner_known(mutex) == PTHREAD_MUTEX_ERRORCHECK &&
         co__owner_is_self(mutex))
         return EDEADLK;
     co_shield
         r = co__wait_lock(site, try_mutex, mutex, until);
     return r;
+}
+
+static int lock_mutex(struct co__site *site, pthread_mutex_t *mutex,
+                      co_time until)
+{
+    int r = try_mutex(mutex);
+
+    return is_busy(r) ? wait_mutex(site, mutex, until) : r;
 }
 
 /* Not ours to make wait: outside tasks, or paused in one, which counts. */
