@@ -36,18 +36,12 @@ case $mode in
     ;;
 --check)
     # Its own messages are a screen for each file: the names will do.
-    # shellcheck disable=SC2016
-    wrong=$(files | xargs -0 -r -n 4 -P "$(nproc)" sh -c '
-        clang_format=$0
-        for file; do
-            "$clang_format" --style=file --dry-run -Werror "$file" 2>/dev/null ||
-                echo "$file"
-        done' "$clang_format" | sort)
-    if [ -n "$wrong" ]; then
-        echo "$wrong"
+    messages=$(files |
+        xargs -0 -r "$clang_format" --style=file --dry-run -Werror 2>&1) || {
+        echo "$messages" | sed -n 's/:[0-9]*:[0-9]*: error: .*//p' | sort -u
         echo "lay them out: cmake --build --preset dev --target format"
         exit 1
-    fi
+    }
     ;;
 *) exit 2 ;;
 esac
