@@ -19,14 +19,19 @@ endif()
 
 pkg_check_modules(CHECK REQUIRED check>=0.15)
 
-# Slow builds run the same tests with smaller numbers, and in one process,
-# where the sanitizers and valgrind see everything.
-set(_one_process OFF)
-set(_slow OFF)
+# Slow builds run the same tests with smaller numbers, and in one process, where
+# the sanitizers and valgrind see everything, and an emulator translates what the
+# cases of a program have in common once: that is most of what it does.
+set(_instruments OFF)
 if(COPPICE_SANITIZE OR COPPICE_MEMCHECK)
+  set(_instruments ON)
+endif()
+set(_one_process ${_instruments})
+if(CMAKE_CROSSCOMPILING_EMULATOR)
   set(_one_process ON)
-  set(_slow ON)
-elseif(CMAKE_CROSSCOMPILING OR COPPICE_COVERAGE)
+endif()
+set(_slow OFF)
+if(_instruments OR CMAKE_CROSSCOMPILING OR COPPICE_COVERAGE)
   set(_slow ON)
 endif()
 
@@ -51,9 +56,10 @@ target_link_libraries(coppice_check INTERFACE coppice_private
 # takes most of the time to build them. Elsewhere tests are compiled as users
 # compile theirs: what a compiler keeps over a switch is then its choice.
 set(COPPICE_TEST_OPTIONS "")
-if(_one_process)
+if(_instruments)
   set(COPPICE_TEST_OPTIONS -O0)
 endif()
+unset(_instruments)
 unset(_one_process)
 unset(_slow)
 

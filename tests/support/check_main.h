@@ -7,9 +7,10 @@
  * program that stops half way is never taken for one that passed.
  *
  * Under the sanitizers and valgrind all test cases run in one process, since
- * their reports end with it. A file whose tests must die (an overflow, an
- * assertion) ends with CO_TEST_MAIN_FORKED instead and keeps a process a case.
- * CK_FORK in the environment wins over both.
+ * their reports end with it; under an emulator, which would translate for each
+ * process anew. A file whose tests must die (an overflow, an assertion) ends
+ * with CO_TEST_MAIN_FORKED instead and keeps a process a case. CK_FORK in the
+ * environment wins over both.
  */
 #ifndef CO_TESTS_SUPPORT_CHECK_MAIN_H
 #define CO_TESTS_SUPPORT_CHECK_MAIN_H
