@@ -37,6 +37,7 @@ set(COPPICE_PLATFORM_TABLE
   "src/poll/watches_kqueue.c *          *        KQUEUE"
   "src/poll/uring.c          *          Linux    URING"
   "src/poll/uring_command.c  *          Linux    URING"
+  "src/poll/uring_queue.c    *          Linux    URING"
   "src/poll/uring_none.c     *          Linux    !URING"
   "src/offload/sys_linux.c   *          Linux"
   "src/offload/sys_macos.c   *          Darwin"

@@ -66,6 +66,8 @@ enum co__command_code {
 #define CO__HINT_MULTI 0x02u
 /* OPENAT: do not try with O_NONBLOCK first, of a FIFO that is not the same. */
 #define CO__HINT_BLOCKS 0x04u
+/* `gen` is the number's: it must not be done to what the number is later. */
+#define CO__HINT_BOUND 0x08u
 
 /* What the end is reported with. */
 #define CO__END_MORE  0x01u /* it is not the end: of MULTI alone */
@@ -82,6 +84,7 @@ struct co__command {
     uint32_t len;
     uint32_t options;
     int result;
+    uint32_t gen; /* valid if BOUND */
     /* The backend's report, see core/poller.h; on whatever stack. */
     void (*done)(struct co__command *command, int result, unsigned end);
     struct co_task *task; /* whom `done` wakes */

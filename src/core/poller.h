@@ -139,6 +139,12 @@ struct co__poller_ops {
      * commands, and of POLL, alone. */
     void (*forget)(struct co__poller *poller, struct co__command *command);
 
+    /* The generation of a number has ended on another thread, which is about to
+     * close it. What was asked for with that generation (watch, arm, a BOUND
+     * command), and has not reached the kernel, ends with -EBADF: it must not
+     * meet what the number means next. Any thread. */
+    void (*lapse)(struct co__poller *poller);
+
     /* What is registered keeps the file open behind a descriptor that is
      * closed: unwatch must not be left to the kernel. */
     int holds_files;
@@ -147,6 +153,10 @@ struct co__poller_ops {
 /* The backend's report, called from within wait(). Implemented by the loop:
  * hands it to the slot of the descriptor. */
 void co__fd_ready(struct co_loop *loop, int fd, uint32_t gen, uint32_t mask);
+
+/* Whether a number's generation has ended. Implemented in io/, for who is told
+ * of it by `lapse`. */
+int co__fd_lapsed(int fd, uint32_t gen);
 
 /* The backends of this build, in the order in which they are tried; ends with
  * NULL. */

@@ -206,7 +206,8 @@ static int start(struct co__ahead *l, int fd)
 {
     memset(&l->command, 0, sizeof(l->command));
     l->command.code = CO__DO_ACCEPT;
-    l->command.hint = CO__HINT_MULTI;
+    l->command.hint = CO__HINT_MULTI | CO__HINT_BOUND;
+    l->command.gen = l->slot->gen;
     l->command.fd = fd;
     l->command.done = accepted;
     l->stopping = 0;

@@ -59,8 +59,10 @@ static int carry_out(const struct co__here *here, struct co__fd_slot *slot,
     command->fd = op->fd;
     command->done = ended;
     command->task = here->task;
+    command->gen = slot->gen;
+    command->hint = CO__HINT_BOUND;
     if (op->direction == CO_READABLE && slot->flags & CO__FD_DRY)
-        command->hint = CO__HINT_WAIT;
+        command->hint |= CO__HINT_WAIT;
     r = here->loop->poller_ops->submit(here->loop->poller, command);
     if (CO_UNLIKELY(r < 0))
         return r;

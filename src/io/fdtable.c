@@ -178,9 +178,19 @@ static CO_COLD void tell_loops(uint64_t word)
     for (loop = co__registry_first(); loop; loop = loop->registry_next)
         if (loop != co__loop && loop->fds->forks == co__forks &&
             (WORD_FLAGS(word) & CO__FD_OTHERS ||
-             loop->fds->id == (word & WORD_OWNER)))
+             loop->fds->id == (word & WORD_OWNER))) {
+            if (loop->poller_ops->lapse)
+                loop->poller_ops->lapse(loop->poller);
             (void)co_call_soon_threadsafe(loop, &loop->fds->closed);
+        }
     co__registry_unlock();
+}
+
+int co__fd_lapsed(int fd, uint32_t gen)
+{
+    _Atomic(uint64_t) *word = word_of(fd);
+
+    return word && (uint32_t)(atomic_load(word) >> 32) != gen;
 }
 
 /* A generation has ended, of which this was the word; `dropped`: the loop that

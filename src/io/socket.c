@@ -181,7 +181,7 @@ static ssize_t connect_by_command(struct sock_op *s, struct co__fd_slot *slot)
     r = co__io_command(&here, slot, &s->op);
     if (r == -EALREADY)
         return -EINPROGRESS; /* begun by a call that was cancelled, say */
-    if (r < 0 && r != -EISCONN && slot->drops == drops)
+    if (r < 0 && r != -EISCONN && slot->drops == drops && co__fd_current(slot))
         make_free(s->op.fd);
     return r;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The reactor over io_uring: the ring's life, and readiness. What it carries
- * out itself is in uring_command.c.
+ * out itself is in uring_command.c, what is queued in uring_queue.c.
  *
  * All that is asked for is queued in the ring, and handed to the kernel by the
  * one system call of the turn, which also waits. Completions are taken from
@@ -96,12 +96,6 @@ static int ring_make(struct co__poller *poller)
         return 0;
     ring_unmake(&poller->ring);
     return -ENOSYS;
-}
-
-CO_COLD struct io_uring_sqe *co__uring_make_room(struct co__poller *poller)
-{
-    io_uring_submit(&poller->ring);
-    return io_uring_get_sqe(&poller->ring);
 }
 
 static uint64_t token(int fd, uint32_t serial)
@@ -222,7 +216,7 @@ static void ring_unregister(struct co__poller *poller)
 static void uring_end(struct co__poller *poller, int idle)
 {
     if (io_uring_sq_ready(&poller->ring))
-        io_uring_submit(&poller->ring);
+        io_uring_submit(co__uring_weeded(poller));
     if (idle)
         ring_unregister(poller);
 }
@@ -275,7 +269,7 @@ static void uring_close(struct co__poller *poller)
         io_uring_prep_cancel64(
             sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
         sqe->user_data = CO__URING_NOTHING;
-        io_uring_submit_and_get_events(&poller->ring);
+        io_uring_submit_and_get_events(co__uring_weeded(poller));
     }
     uring_abandon(poller);
 }
@@ -285,6 +279,16 @@ static void uring_close(struct co__poller *poller)
 static struct co__uring_watch *find(struct co__poller *poller, int fd)
 {
     return (unsigned)fd < poller->watches_count ? &poller->watches[fd] : NULL;
+}
+
+struct co__uring_watch *co__uring_watch_of(struct co__poller *poller,
+                                           uint64_t data, int *fd)
+{
+    struct co__uring_watch *watch;
+
+    *fd = (int)(uint32_t)data >> 1;
+    watch = find(poller, *fd);
+    return watch && watch->events && watch->serial == data >> 32 ? watch : NULL;
 }
 
 static CO_COLD int grow(struct co__poller *poller, int fd)
@@ -392,7 +396,7 @@ static void uring_unwatch(struct co__poller *poller, int fd)
         return;
     /* What has come meanwhile is kept for the next turn. */
     for (int i = 0; i < REMOVALS_MAX; i++) {
-        io_uring_submit_and_get_events(&poller->ring);
+        io_uring_submit_and_get_events(co__uring_weeded(poller));
         if (!(*poller->ring.sq.kflags & IORING_SQ_TASKRUN))
             break;
     }
@@ -441,10 +445,10 @@ static void uring_end_watch(struct co__poller *poller,
 static int report(struct co__poller *poller, uint64_t data, int result,
                   unsigned flags)
 {
-    int fd = (int)(uint32_t)data >> 1;
-    struct co__uring_watch *watch = find(poller, fd);
+    int fd;
+    struct co__uring_watch *watch = co__uring_watch_of(poller, data, &fd);
 
-    if (!watch || !watch->events || watch->serial != data >> 32)
+    if (!watch)
         return 0;
     if (result < 0) /* closed, say: who waits finds out by trying */
         result = POLLIN | POLLOUT | POLLERR;
@@ -512,11 +516,11 @@ static int take_all(struct co__poller *poller)
 int co__uring_reap(struct co__poller *poller, unsigned wait)
 {
     if (wait)
-        io_uring_submit_and_wait(&poller->ring, wait);
+        io_uring_submit_and_wait(co__uring_weeded(poller), wait);
     else if (io_uring_sq_ready(&poller->ring) ||
              *poller->ring.sq.kflags &
                  (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW))
-        io_uring_submit_and_get_events(&poller->ring);
+        io_uring_submit_and_get_events(co__uring_weeded(poller));
     return take_all(poller);
 }
 
@@ -532,14 +536,15 @@ static int uring_wait(struct co__poller *poller, co_time now, co_time deadline)
         return co__uring_reap(poller, 0);
     ts.tv_sec = left / CO_SEC;
     ts.tv_nsec = left % CO_SEC;
-    io_uring_submit_and_wait_timeout(&poller->ring, &cqe, 1, &ts, NULL);
+    io_uring_submit_and_wait_timeout(co__uring_weeded(poller), &cqe, 1, &ts,
+                                     NULL);
     return take_all(poller);
 }
 
 static void uring_pause(struct co__poller *poller, co_time limit)
 {
     if (io_uring_sq_ready(&poller->ring))
-        io_uring_submit(&poller->ring);
+        io_uring_submit(co__uring_weeded(poller));
     co__wake_pause(&poller->wake, limit);
 }
 
@@ -588,5 +593,6 @@ const struct co__poller_ops co__poller_uring = {
     .submit = co__uring_submit,
     .cancel = co__uring_cancel,
     .forget = co__uring_forget,
+    .lapse = co__uring_lapse,
     .holds_files = 1,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* poll/uring.h - the ring, between the two files that use it. */
+/* poll/uring.h - the ring, between the files that use it. */
 #ifndef CO_POLL_URING_H
 #define CO_POLL_URING_H
 
@@ -28,6 +28,7 @@ struct co__poller {
     uint32_t serial;
     uint32_t commands; /* under way */
     uint64_t can;      /* bits of co__command_code */
+    atomic_int lapsed; /* set by any thread: weed before the next submission */
     struct co__wake wake;
     struct co__wake outside; /* for foreign loops; valid if it was asked for */
     atomic_int has_outside;
@@ -46,6 +47,25 @@ struct co__poller {
 #define CO__URING_WATCHED  UINT64_C(4)
 #define CO__URING_COMMANDS UINT64_C(4096) /* addresses begin here */
 
+/* ---- what is queued: uring_queue.c --------------------------------------- */
+
+void co__uring_lapse(struct co__poller *poller);
+
+/* What is queued with a generation that has ended is made to end with -EBADF.
+ */
+CO_COLD void co__uring_weed(struct co__poller *poller);
+
+/* The ring, for a submission. */
+CO_INLINE struct io_uring *co__uring_weeded(struct co__poller *poller)
+{
+    if (CO_UNLIKELY(
+            atomic_load_explicit(&poller->lapsed, memory_order_relaxed))) {
+        atomic_exchange(&poller->lapsed, 0); /* pairs with co__uring_lapse */
+        co__uring_weed(poller);
+    }
+    return &poller->ring;
+}
+
 /* An entry to fill in; what is queued is submitted first if there is no room.
  * NULL: the kernel has no memory. */
 CO_COLD struct io_uring_sqe *co__uring_make_room(struct co__poller *poller);
@@ -55,6 +75,12 @@ CO_INLINE struct io_uring_sqe *co__uring_sqe(struct co__poller *poller)
 
     return CO_LIKELY(sqe != NULL) ? sqe : co__uring_make_room(poller);
 }
+
+/* ---- uring.c ------------------------------------------------------------- */
+
+/* The watch that an odd user_data is about; NULL: it is out of date. */
+struct co__uring_watch *co__uring_watch_of(struct co__poller *poller,
+                                           uint64_t data, int *fd);
 
 /* Submit what is queued and take note of all that has come; `wait`: of one
  * thing at least. Returns how many descriptors were reported. */

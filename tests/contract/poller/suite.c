@@ -183,8 +183,8 @@ END_TEST
 static Suite *suite(void)
 {
     static void (*const parts[])(TCase *) = {
-        add_descriptors, add_waits,   add_processes,
-        add_signals,     add_accepts, add_whole,
+        add_descriptors, add_waits,  add_processes, add_signals,
+        add_accepts,     add_lapses, add_whole,
     };
     Suite *s = suite_create(ops->name);
     TCase *tc = tcase_create(ops->name);

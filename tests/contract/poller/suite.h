@@ -73,6 +73,7 @@ void add_waits(TCase *tc);
 void add_processes(TCase *tc);
 void add_signals(TCase *tc);
 void add_accepts(TCase *tc); /* where there is submit */
+void add_lapses(TCase *tc);  /* where there is lapse */
 void add_whole(TCase *tc);
 
 #endif
