@@ -174,11 +174,11 @@ void co__hook_closing(int fd);
 
 /* ---- locks --------------------------------------------------------------- */
 
-/* Try until it is ours (0), or says another error than EBUSY and EAGAIN, which
- * is returned as the functions of pthreads do; or ECANCELED, ETIMEDOUT. Whoever
- * lets it go calls co__lot_wake(lock, 1). */
-int co__wait_lock(struct co__site *site, int (*try_it)(void *lock), void *lock,
-                  co_time until);
+/* Try until it is ours (0), or try_it(arg) says another error than EBUSY and
+ * EAGAIN, which is returned as the functions of pthreads do; or ECANCELED,
+ * ETIMEDOUT. Whoever lets it go calls co__lot_wake(lock, 1). */
+int co__wait_lock(struct co__site *site, int (*try_it)(void *arg), void *arg,
+                  const void *lock, co_time until);
 
 /* ---- what is a thread's -------------------------------------------------- */
 

@@ -84,7 +84,7 @@ int co__hook_fclose(FILE *file)
 
     if (file) {
         r = co__stream_ending(site, file);
-        if (co_hook_enabled() & CO_HOOK_IO)
+        if (co_hook_enabled() & (CO_HOOK_IO | CO_HOOK_STDIO))
             co__hook_closing(fileno(file)); /* of a stream in memory: -1 */
         errno = error;
     }

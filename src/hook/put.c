@@ -7,7 +7,8 @@
  * The bytes of one call stay together, as C wants it. The stream's own lock
  * sees to that between threads, and is kept over a wait. It takes all tasks of
  * a thread for the same; so each that is amid a call is in a list of its
- * thread's, where the others find it and wait in the parking lot.
+ * thread's, where the others find it and wait in the parking lot. There fclose
+ * finds it, too, and those that wait: to them the stream is gone.
  *
  * Terminals, and streams of wide characters, are for a thread. But where the
  * process itself talks to a terminal, it waits for it: who has stopped the
@@ -26,62 +27,109 @@
 
 /* ---- one task at a time -------------------------------------------------- */
 
-/* A call on a stream, on the stack of its task. */
-struct put {
-    struct put *next;
-    struct co__site *site;
+/* A call on a stream that may give way, on the stack of its task. */
+struct use {
+    struct use *next, **link;
     FILE *file;          /* NULL: it was closed, and must not be touched */
-    const co_loop *loop; /* a child of fork has the list, and not the tasks */
-    const char *data;    /* NULL: flush */
+    const co_loop *loop; /* a child of fork has the lists, and not the tasks */
+};
+
+struct put {
+    struct use use;
+    struct co__site *site;
+    const char *data; /* NULL: flush */
     size_t len, done;
     int is_last; /* it is sent, as far as that does not wait, in any case */
 };
 
 /* As in owner.c. */
-static _Thread_local
-    __attribute__((tls_model("global-dynamic"))) struct put *list;
+#define LATE_TLS _Thread_local __attribute__((tls_model("global-dynamic")))
+
+static LATE_TLS struct use *amid;   /* of who writes, and has the lock */
+static LATE_TLS struct use *before; /* of who has not touched it yet */
+
+static void enlist(struct use *use, struct use **list)
+{
+    use->loop = co_loop_running();
+    use->next = *list;
+    use->link = list;
+    if (use->next)
+        use->next->link = &use->next;
+    *list = use;
+}
+
+static void delist(struct use *use)
+{
+    *use->link = use->next;
+    if (use->next)
+        use->next->link = use->link;
+}
+
+/* Returns whether there were any. */
+static int tell(struct use *list, const FILE *closed)
+{
+    int found = 0;
+
+    for (struct use *use = list; use; use = use->next)
+        if (use->file == closed) {
+            use->file = NULL;
+            found = 1;
+        }
+    return found;
+}
+
+int co__stdio_enter(FILE *file)
+{
+    struct use use = {.file = file};
+    int r;
+
+    enlist(&use, &before);
+    r = co__guest_enter();
+    delist(&use);
+    return r == 0 && !use.file ? -EBADF : r;
+}
 
 static int is_taken(const FILE *file)
 {
-    for (const struct put *p = list; p; p = p->next)
-        if (p->file == file && p->loop == co_loop_running())
+    for (const struct use *use = amid; use; use = use->next)
+        if (use->file == file && use->loop == co_loop_running())
             return 1;
     return 0;
 }
 
-static int try_stream(void *lock)
+static int try_stream(void *arg)
 {
-    FILE *file = lock;
+    FILE *file = ((const struct use *)arg)->file;
 
+    if (!file)
+        return EBADF;
     return is_taken(file) || ftrylockfile(file) != 0 ? EBUSY : 0;
 }
 
 /* Returns 0, or a negative errno. */
 static int begin(struct put *p)
 {
-    int r = co__wait_lock(p->site, try_stream, p->file, CO_NEVER);
+    int r;
 
-    if (r > 0)
-        return -r;
-    p->next = list;
-    p->loop = co_loop_running();
-    list = p;
-    return 0;
+    enlist(&p->use, &before);
+    r = co__wait_lock(p->site, try_stream, &p->use, p->use.file, CO_NEVER);
+    delist(&p->use);
+    if (r == 0)
+        enlist(&p->use, &amid);
+    return -r;
 }
 
 static void end(struct put *p, int r)
 {
-    struct put **link;
+    FILE *file = p->use.file;
 
-    for (link = &list; *link != p; link = &(*link)->next)
-        continue;
-    *link = p->next;
-    if (!p->file)
+    delist(&p->use);
+    if (!file)
         return;
     if (r < 0)
-        p->file->_flags |= _IO_ERR_SEEN;
-    funlockfile(p->file);
-    co__lot_wake(p->file, 1);
+        file->_flags |= _IO_ERR_SEEN;
+    funlockfile(file);
+    co__lot_wake(file, 1);
 }
 
 /* ---- sending ------------------------------------------------------------- */
@@ -128,12 +176,13 @@ static ssize_t send_now(FILE *file, const char *data, size_t len)
 static int send_all(struct put *p, size_t len)
 {
     struct co__patience patience = CO__PATIENCE;
-    int fd = fileno(p->file);
+    int fd = fileno(p->use.file);
     int r = p->is_last ? 0 : co__guest_enter();
 
-    while (r >= 0 && p->file && (p->done < len || __fpending(p->file) > 0)) {
-        ssize_t n =
-            send_now(p->file, len ? p->data + p->done : NULL, len - p->done);
+    while (r >= 0 && p->use.file &&
+           (p->done < len || __fpending(p->use.file) > 0)) {
+        ssize_t n = send_now(p->use.file, len ? p->data + p->done : NULL,
+                             len - p->done);
 
         if (n >= 0) {
             p->done += (size_t)n;
@@ -146,7 +195,7 @@ static int send_all(struct put *p, size_t len)
         }
     }
     if (r >= 0)
-        r = p->file ? 0 : -EBADF;
+        r = p->use.file ? 0 : -EBADF;
     return r;
 }
 
@@ -172,21 +221,22 @@ static int put_data(struct put *p)
     size_t must;
     int r = 0;
 
-    if (!is_ready(p->file))
+    if (!is_ready(p->use.file))
         return -errno;
-    must = is_half_read(p->file) ? 0 : must_send(p->file, p->data, p->len);
+    must =
+        is_half_read(p->use.file) ? 0 : must_send(p->use.file, p->data, p->len);
     if (must > 0)
         r = send_all(p, must);
     if (r == 0)
-        p->done +=
-            CO__REAL(fwrite)(p->data + p->done, 1, p->len - p->done, p->file);
+        p->done += CO__REAL(fwrite)(p->data + p->done, 1, p->len - p->done,
+                                    p->use.file);
     return r;
 }
 
 static int flush_data(struct put *p)
 {
-    if (is_half_read(p->file))
-        return CO__REAL(fflush)(p->file) == 0 ? 0 : -errno;
+    if (is_half_read(p->use.file))
+        return CO__REAL(fflush)(p->use.file) == 0 ? 0 : -errno;
     return send_all(p, 0);
 }
 
@@ -208,7 +258,7 @@ static void run_fwrite(void *arg)
 {
     struct put *p = arg;
 
-    p->done = CO__REAL(fwrite)(p->data, 1, p->len, p->file);
+    p->done = CO__REAL(fwrite)(p->data, 1, p->len, p->use.file);
 }
 
 /* `done`: it has failed. */
@@ -216,7 +266,7 @@ static void run_fflush(void *arg)
 {
     struct put *p = arg;
 
-    p->done = CO__REAL(fflush)(p->file) != 0;
+    p->done = CO__REAL(fflush)(p->use.file) != 0;
 }
 
 /* ---- what the calls share ------------------------------------------------ */
@@ -244,7 +294,8 @@ int co__stream_is_plain(FILE *file, size_t len)
 size_t co__stream_put(struct co__site *site, FILE *file, const void *data,
                       size_t len)
 {
-    struct put p = {.site = site, .file = file, .data = data, .len = len};
+    struct put p = {
+        .use = {.file = file}, .site = site, .data = data, .len = len};
     int r;
 
     if (co__stream_kind(file) == S_IFCHR)
@@ -258,7 +309,7 @@ size_t co__stream_put(struct co__site *site, FILE *file, const void *data,
 
 static int flush(struct co__site *site, FILE *file, int is_last)
 {
-    struct put p = {.site = site, .file = file, .is_last = is_last};
+    struct put p = {.use = {.file = file}, .site = site, .is_last = is_last};
     int r;
 
     if (co__stream_kind(file) != S_IFCHR && file->_mode <= 0)
@@ -276,9 +327,9 @@ int co__stream_ending(struct co__site *site, FILE *file)
         if (r < 0)
             __fpurge(file);
     }
-    for (struct put *p = list; p; p = p->next)
-        if (p->file == file)
-            p->file = NULL;
+    tell(amid, file);
+    if (tell(before, file))
+        co__lot_wake(file, UINT32_MAX);
     return r;
 }
 

@@ -63,7 +63,7 @@ int co__stream_by_thread(struct co__site *site, FILE *file, int direction,
                          void (*run)(void *arg), void *arg)
 {
     struct co__patience patience = CO__PATIENCE;
-    int r = co__guest_enter();
+    int r = co__stdio_enter(file);
 
     if (r == 0 && !(direction == CO_READABLE && is_pushed_back(file)))
         r = co__op_wait(site, fileno(file), direction, &patience);
@@ -137,7 +137,7 @@ static enum fill fill_or_fail(struct co__site *site, FILE *file,
                               struct co__patience *patience)
 {
     int fd = fileno(file);
-    int r = co__guest_enter();
+    int r = co__stdio_enter(file);
 
     while (r >= 0) {
         ssize_t n;

@@ -14,6 +14,10 @@
 mode_t co__stream_kind(FILE *file);
 mode_t co__stream_kind_of_fd(int fd);
 
+/* co__guest_enter, for a call on a stream; -EBADF: another task has closed it
+ * meanwhile. After a failure it must not be touched. */
+int co__stdio_enter(FILE *file);
+
 /* Call run(arg) on a thread when the stream is ready: 0, or a negative errno.
  * For what cannot be done from here. */
 int co__stream_by_thread(struct co__site *site, FILE *file, int direction,
@@ -56,7 +60,8 @@ int co__stream_is_plain(FILE *file, size_t len);
 
 /* It is about to be closed, by a task or (site is NULL) by others: what its
  * buffer has is sent, or if that fails thrown away, so that the C library has
- * nothing to wait for. Returns 0, or a negative errno. */
+ * nothing to wait for; and the tasks of this thread that use it are told.
+ * Returns 0, or a negative errno. */
 int co__stream_ending(struct co__site *site, FILE *file);
 
 #endif

@@ -23,8 +23,8 @@
 /* ---- trying until it is ours --------------------------------------------- */
 
 struct attempt {
-    int (*try_it)(void *lock); /* 0, EBUSY, EAGAIN, or another error */
-    void *lock;
+    int (*try_it)(void *arg); /* 0, EBUSY, EAGAIN, or another error */
+    void *arg;
     int result;
 };
 
@@ -38,17 +38,17 @@ static int still_busy(void *arg)
 {
     struct attempt *a = arg;
 
-    a->result = a->try_it(a->lock);
+    a->result = a->try_it(a->arg);
     return !is_busy(a->result);
 }
 
 #define LOOK_FIRST (1 * CO_MS)
 #define LOOK_MOST  (10 * CO_MS)
 
-int co__wait_lock(struct co__site *site, int (*try_it)(void *lock), void *lock,
-                  co_time until)
+int co__wait_lock(struct co__site *site, int (*try_it)(void *arg), void *arg,
+                  const void *lock, co_time until)
 {
-    struct attempt a = {try_it, lock, try_it(lock)};
+    struct attempt a = {try_it, arg, try_it(arg)};
     co_time look = LOOK_FIRST;
 
     while (is_busy(a.result)) {
@@ -63,7 +63,7 @@ int co__wait_lock(struct co__site *site, int (*try_it)(void *lock), void *lock,
         r = co__wait_end(site, &limit, began,
                          co__lot_wait(lock, still_busy, NULL, &a));
         if (r == 0)
-            a.result = try_it(lock);
+            a.result = try_it(arg);
         else if (r < 0 && r != -ETIME)
             return -r;
         look = look * 2 < LOOK_MOST ? look * 2 : LOOK_MOST;
@@ -100,7 +100,7 @@ static CO_NOINLINE int wait_mutex(struct co__site *site, pthread_mutex_t *mutex,
         co__owner_is_self(mutex))
         return EDEADLK;
     co_shield
-        r = co__wait_lock(site, try_mutex, mutex, until);
+        r = co__wait_lock(site, try_mutex, mutex, mutex, until);
     return r;
 }
 
@@ -229,7 +229,7 @@ static int wait_cond(struct co__site *site, pthread_cond_t *cond,
         co_shield(void)
             co__hook_sleep_until(site, co__after(CO_MS));
     co_shield(void)
-        co__wait_lock(site, try_mutex, mutex, CO_NEVER);
+        co__wait_lock(site, try_mutex, mutex, mutex, CO_NEVER);
     return r == -ETIME ? ETIMEDOUT : 0;
 }
 
@@ -308,7 +308,7 @@ static int lock_rw(struct co__site *site, int (*try_it)(void *lock),
     if (co__owner_is_self(lock))
         return EDEADLK;
     co_shield
-        r = co__wait_lock(site, try_it, lock, until);
+        r = co__wait_lock(site, try_it, lock, lock, until);
     return r;
 }
 

@@ -665,6 +665,26 @@ EACH_TEST(what_two_tasks_write_stays_apart)
     drop();
 }
 
+EACH_TEST(who_stands_in_line_for_a_stream_is_told_of_its_end)
+{
+    struct hook_call second;
+    static char other[MUCH + 1];
+
+    if (i < STREAMS || writers[i] == by_fputc || writers[i] == by_putchar)
+        return;
+    prepare(i);
+    memcpy(other, much, sizeof(other));
+    second = call;
+    second.data = other;
+    hook_begin_waiting(&call);
+    hook_begin_waiting(&second);
+    stdout = before;
+    fclose(file);
+    ck_assert_int_eq(hook_end(&call), -EBADF);
+    ck_assert_int_eq(hook_end(&second), -EBADF);
+    close(fds[1]);
+}
+
 /* More than there are threads. */
 #define MANY 40
 
@@ -842,6 +862,8 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, without_memory_for_the_text_it_is_enomem, 0,
                         WRITERS);
     tcase_add_loop_test(tc, what_two_tasks_write_stays_apart, 0, WRITERS);
+    tcase_add_loop_test(tc, who_stands_in_line_for_a_stream_is_told_of_its_end,
+                        0, WRITERS);
     tcase_add_test(tc, who_cannot_go_on_holds_no_thread);
     tcase_add_test(tc, a_forked_child_waits_for_nobody);
     tcase_add_test(tc, fclose_waits_until_all_is_sent);

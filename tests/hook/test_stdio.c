@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading FILE streams of sockets and pipes, in tasks. "fgets on a socket
  * stream blocked the loop". */
+#include "core/loop.h"
 #include "hook/hook_support.h"
 
 #include <stdio.h>
@@ -230,6 +231,65 @@ EACH_TEST(a_stream_that_is_closed_meanwhile_is_ebadf)
     close(fds[1]);
 }
 
+/* A call that has had its share of the time gives way first: at its `tired_at`
+ * look at that, from 0. */
+static call_fn *tired_fn;
+static int tired_at;
+
+static ssize_t by_the_tired(struct hook_call *c)
+{
+    struct co_loop *loop = co_loop_running();
+
+    loop->looks = CO__BUDGET / CO__BUDGET_LOOK;
+    loop->budget = 1 + tired_at * CO__BUDGET_LIGHT;
+    return tired_fn(c);
+}
+
+/* The call has begun, and has given way without a look at the stream. */
+static void begin_tired(call_fn *fn, int at)
+{
+    tired_fn = fn;
+    tired_at = at;
+    call.fn = by_the_tired;
+    hook_begin(&call);
+    ck_assert(!call.done);
+    ck_assert_int_eq(call.task->state, CO__TASK_READY);
+}
+
+EACH_TEST(a_stream_that_is_closed_as_a_call_gives_way_is_ebadf)
+{
+    prepare(i);
+    hook_put(fds[1], "abcd\n");
+    begin_tired(readers[i], 0);
+    fclose(file);
+    ck_assert_int_eq(hook_end(&call), -EBADF);
+    close(fds[1]);
+}
+
+/* What has no buffer gives way once more, before it goes to a thread. */
+CO_TASK_TEST(closed_on_its_way_to_a_thread_it_is_ebadf)
+{
+    prepare(0);
+    setvbuf(file, NULL, _IONBF, 0);
+    hook_put(fds[1], "abcd\n");
+    begin_tired(by_fgets, 2);
+    fclose(file);
+    ck_assert_int_eq(hook_end(&call), -EBADF);
+    close(fds[1]);
+}
+
+/* Nothing has been enabled before. */
+CO_TASK_TEST(the_hooks_of_streams_tell_who_reads_by_themselves)
+{
+    ck_assert_int_eq(co_hook_enable(CO_HOOK_STDIO), 0);
+    ck_assert_uint_eq(co_hook_enabled(), CO_HOOK_STDIO);
+    prepare(0);
+    hook_begin_waiting(&call);
+    fclose(file);
+    ck_assert_int_eq(hook_end(&call), -EBADF);
+    close(fds[1]);
+}
+
 /* The last line may lack its end. */
 EACH_TEST(what_comes_before_the_end_is_read)
 {
@@ -386,8 +446,13 @@ CO_TASK_TEST(a_question_is_seen_before_its_answer)
 static Suite *suite(void)
 {
     Suite *s = suite_create("hook.stdio");
-    TCase *tc = hook_case(s, "stdio");
+    TCase *tc = tcase_create("alone"); /* the first */
 
+    co_test_check_fds(tc);
+    tcase_add_test(tc, the_hooks_of_streams_tell_who_reads_by_themselves);
+    suite_add_tcase(s, tc);
+
+    tc = hook_case(s, "stdio");
     tcase_add_loop_test(tc, a_stream_parks_its_task_alone, 0, READERS);
     tcase_add_loop_test(tc, the_end_of_a_stream_is_told, 0, READERS);
     tcase_add_loop_test(tc, a_cancelled_stream_is_ecanceled, 0, READERS);
@@ -398,6 +463,9 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, so_rcvtimeo_ends_the_wait_of_a_stream, 0, READERS);
     tcase_add_loop_test(tc, a_stream_that_is_closed_meanwhile_is_ebadf, 0,
                         READERS);
+    tcase_add_loop_test(
+        tc, a_stream_that_is_closed_as_a_call_gives_way_is_ebadf, 0, READERS);
+    tcase_add_test(tc, closed_on_its_way_to_a_thread_it_is_ebadf);
     tcase_add_loop_test(tc, what_comes_before_the_end_is_read, 0, READERS);
     tcase_add_loop_test(tc, a_stream_without_a_buffer_parks_its_task_alone, 0,
                         READERS);
