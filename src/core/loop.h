@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "core/current.h"
 #include "core/inbox.h"
 #include "core/poller.h"
 #include "core/seen.h"
@@ -141,9 +142,6 @@ enum co__loop_flag {
     CO__LOOP_HOLD = 1u << 5,      /* stopping: calls wait for the next run */
     CO__LOOP_REPORTING = 1u << 6, /* the error handler runs */
 };
-
-/* The loop that runs on this thread. */
-extern CO_TLS struct co_loop *co__loop;
 
 /* Put limits right that were counted from the last look. In scope.c. */
 void co__limits_settle(struct co_loop *loop, co_time now);

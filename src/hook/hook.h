@@ -107,7 +107,8 @@ CO_INLINE struct co__site *co__hooked(unsigned group, enum co__symbol symbol,
         return NULL;
     if (CO_UNLIKELY(groups & CO__HOOK_TRACED))
         return co__hook_traced(group, symbol, from);
-    return co__guest() ? &co__no_site : NULL;
+    /* Mostly there is no loop, and no call to find that out. */
+    return co__loop && co__guest() ? &co__no_site : NULL;
 }
 #define CO__HOOKED(group, name)                                                \
     co__hooked((group), CO__SYMBOL_##name, __builtin_return_address(0))

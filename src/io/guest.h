@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * io/guest.h - what libcoppice-hook asks of the library, beside what any
- * program may; and core/keep.h, sync/lot.h. These are exported under a node of
- * their own, COPPICE_PRIVATE, and change with any version: the two libraries
- * are made for each other.
+ * program may; and core/current.h, core/keep.h, sync/lot.h. These are exported
+ * under a node of their own, COPPICE_PRIVATE, and change with any version: the
+ * two libraries are made for each other.
  */
 #ifndef CO_IO_GUEST_H
 #define CO_IO_GUEST_H
 
 #include <coppice/base.h>
+
+#include "core/current.h"
 
 struct co_task;
 

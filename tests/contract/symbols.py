@@ -24,7 +24,8 @@ NODES = {"coppice": "COPPICE_0", "coppice-tls": "COPPICE_TLS_0",
 OWN_HEADERS = {"coppice-tls": {"tls.h", "tls_dial.h"},
                "coppice-hook": {"hook.h"}}
 PRIVATE_NODE = "COPPICE_PRIVATE"
-PRIVATE_HEADERS = ["src/core/keep.h", "src/io/guest.h", "src/sync/lot.h"]
+PRIVATE_HEADERS = ["src/core/current.h", "src/core/keep.h", "src/io/guest.h",
+                   "src/sync/lot.h"]
 
 
 def strip_comments(text):

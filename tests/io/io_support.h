@@ -284,9 +284,9 @@ static inline int is_tcp(int fd)
 }
 
 /* Whether TCP will not make room by itself: it does when what is under way is
- * acknowledged, which may be held back. What is left then was never sent, as the
- * other end has no room. An emulator may not know how to ask; then 50 ms without
- * a change have to do. */
+ * acknowledged, which may be held back. What is left then was never sent, for
+ * the other end has no room. An emulator may not know how to ask; then 50 ms
+ * without a change have to do. */
 static inline int is_settled(int fd, int idle)
 {
     int waiting, unsent;
