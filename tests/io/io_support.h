@@ -289,7 +289,7 @@ static inline int is_tcp(int fd)
  * without a change have to do. */
 static inline int is_settled(int fd, int idle)
 {
-    int waiting, unsent;
+    int waiting = 0, unsent = 0; /* valgrind does not know who sets these */
 
     if (!is_tcp(fd))
         return 1;
