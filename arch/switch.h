@@ -19,7 +19,7 @@
  * Why not ucontext: a system call a switch, 244 ns against 6. Why not inline
  * assembly with a clobber list: it has to name every vector register, or the
  * compiler keeps doubles there (-fipa-ra, and d8-d15 on aarch64), and each
- * place of use is a copy. Why the switch returns (`ret`) rather than jumps:
+ * place of use is a copy. When the switch returns (`ret`), and when it jumps:
  * see arch/x86_64/switch.S.
  */
 #ifndef CO_ARCH_SWITCH_H
@@ -34,8 +34,8 @@
  * that nobody sees.
  *
  * Made for a tail call, `return co__switch(&self->sp, next->sp, next->value);`:
- * the switch then returns straight into whoever called the caller, and the
- * processor has one return to predict instead of two.
+ * the switch then goes straight to whoever called the caller, which is the one
+ * address for the processor to predict.
  */
 int co__switch(void **from, void *to, int value);
 

@@ -2,20 +2,20 @@
 /* arch/x86_64/switch.S - see arch/switch.h for the contract, frame.h for the
  * picture of the frame.
  *
- * Why `ret` and not `pop; jmp`. The return predicts from the stack of calls
- * that the processor keeps; co__switch is tail-called, so that its return is
- * the one of the public call, and a jump would leave that stack one too high.
- * ns a switch, `limit_switch_variants 100000 150` (docs/measured/switch.md):
+ * Why `ret` to the place that was called from, and `pop; jmp` to any other. The
+ * return predicts from the stack of calls that the processor keeps; co__switch
+ * is tail-called, so that its return is the one of the public call. To the same
+ * place in the program that is right, and leaves the processor's stack as the
+ * callers of the public call need it. To another place it is wrong for sure; a
+ * jump is predicted from what was jumped to before, and leaves that stack one
+ * too high. ns a switch on an Intel machine (docs/measured/switch.md, which has
+ * one of AMD's too, and what a jump costs where it is not the best):
  *
- *                             one call site   two   below four calls
- *     ret                               2.8  11.3                7.1
- *     jmp                               2.8  10.8               34.4
- *     ret and float words               6.5  12.6                7.7
- *     jmp and float words               6.2  13.0               35.5
- *     ret, words if changed             7.7  12.6                8.9
- *
- * (With two sites a jump is sometimes predicted, 2.8, sometimes not: it depends
- * on the code around it. Nothing helps it below calls that return.)
+ *                             one place   two   below four calls   both
+ *     ret                           2.8  10.0                3.4     39
+ *     jmp                           2.9   2.9               33       33
+ *     by place                      2.9   2.9                4.4     33
+ *     by place, and float words     3.7   3.8                5.1     34
  *
  * The float control words (MXCSR, x87 CW) are callee-saved in the ABI, so they
  * are kept, and reloaded without a look at what they are.
@@ -60,7 +60,7 @@
     fnstcw  CO__FRAME_X87_CW(%rsp)
 .endm
 
-/* Pop the frame that rsp points to, and return to where it was pushed. */
+/* Pop the frame that rsp points to, but for the address to go on at. */
 .macro load_frame
     ldmxcsr CO__FRAME_MXCSR(%rsp)
     fldcw   CO__FRAME_X87_CW(%rsp)
@@ -84,7 +84,6 @@
     pop     %rbp
     .cfi_adjust_cfa_offset -8
     .cfi_restore rbp
-    ret
 .endm
 
 /* int co__switch(void **from: rdi, void *to: rsi, int value: edx)
@@ -94,10 +93,19 @@
 co_function co__switch
     endbr64
     save_frame
+    mov     CO__FRAME_PC(%rsp), %rcx
     mov     %rsp, (%rdi)
     mov     %rsi, %rsp
     mov     %edx, %eax
     load_frame
+    cmp     (%rsp), %rcx
+    jne     CO_LOCAL(elsewhere)
+    ret
+CO_LOCAL(elsewhere):
+    pop     %rcx
+    .cfi_adjust_cfa_offset -8
+    .cfi_register rip, rcx
+    notrack jmp *%rcx
 co_end co__switch
 
 /* int co__switch_start(void **from: rdi, void *top: rsi,
@@ -144,6 +152,7 @@ co_function co__switch_final
     .cfi_rel_offset rbp, CO__FRAME_RBP
     mov     %esi, %eax
     load_frame
+    ret
 co_end co__switch_final
 
 /* void *co__switch_prepare(void *top: rdi, void (*entry)(void *): rsi,

@@ -8,6 +8,8 @@
  *     float_ret     + MXCSR and the x87 control word, saved and reloaded
  *     float_jmp     both
  *     lazy_ret      float_ret, but reload a word only if it differs
+ *     place         ret if both contexts wait at one place, else jmp
+ *     float_place   float_ret or float_jmp likewise
  *
  * A block of rows is the way from the program to the switch:
  *
@@ -21,6 +23,7 @@
  *     sites         each has a loop of its own, so the returns alternate
  *     deep          one loop, the way lies below four calls that return
  *     deep sites    both
+ *     inner sites   one loop, four calls that return, below them two places
  *
  * Each figure is the least of several rounds, in ns a switch, since what
  * disturbs a round only ever adds. Compare within a column.
@@ -58,14 +61,19 @@ typedef void loop_function(void);
 #define LAZY_LOAD                                                              \
     "cmp %r8d, (%rsp); je 1f; ldmxcsr (%rsp); 1:"                              \
     "cmp %r9w, 4(%rsp); je 2f; fldcw 4(%rsp); 2:"
-#define RET "ret"
-#define JMP "pop %rcx; notrack jmp *%rcx"
+#define RET   "ret"
+#define JMP   "pop %rcx; notrack jmp *%rcx"
+#define PLACE "cmp %rcx, (%rsp); je 3f;" JMP "; 3: ret"
+/* Where this context waits: the address above the frame. */
+#define HERE "mov 56(%rsp), %rcx;"
 
 SWITCH(sw_ret, "", "", RET);
 SWITCH(sw_jmp, "", "", JMP);
 SWITCH(sw_float_ret, SAVE, LOAD, RET);
 SWITCH(sw_float_jmp, SAVE, LOAD, JMP);
 SWITCH(sw_lazy_ret, LAZY_SAVE, LAZY_LOAD, RET);
+SWITCH(sw_place, HERE, "", PLACE);
+SWITCH(sw_float_place, SAVE HERE, LOAD, PLACE);
 
 /* ---- the two contexts -------------------------------------------------- */
 
@@ -126,6 +134,21 @@ static void prepare(int i, loop_function *loop)
         way();                                                                 \
         mark;                                                                  \
     }                                                                          \
+    REST_OF_CHAIN(name, mark)
+#define CHAIN_OF_TWO(name, way)                                                \
+    NOINLINE static void name##1(void)                                         \
+    {                                                                          \
+        if (running) {                                                         \
+            NOP;                                                               \
+            way();                                                             \
+            BARRIER;                                                           \
+        } else {                                                               \
+            way();                                                             \
+            NOP;                                                               \
+        }                                                                      \
+    }                                                                          \
+    REST_OF_CHAIN(name, BARRIER)
+#define REST_OF_CHAIN(name, mark)                                              \
     NOINLINE static void name##2(void)                                         \
     {                                                                          \
         name##1();                                                             \
@@ -156,10 +179,12 @@ static void prepare(int i, loop_function *loop)
 #define LOOPS(sw, way)                                                         \
     CHAIN(sw##_##way##_chain_a, sw##_##way, BARRIER)                           \
     CHAIN(sw##_##way##_chain_b, sw##_##way, NOP)                               \
+    CHAIN_OF_TWO(sw##_##way##_chain_c, sw##_##way)                             \
     LOOP(sw##_##way##_a, sw, sw##_##way, BARRIER)                              \
     LOOP(sw##_##way##_b, sw, sw##_##way, NOP)                                  \
     LOOP(sw##_##way##_deep_a, sw, sw##_##way##_chain_a4, BARRIER)              \
-    LOOP(sw##_##way##_deep_b, sw, sw##_##way##_chain_b4, NOP)
+    LOOP(sw##_##way##_deep_b, sw, sw##_##way##_chain_b4, NOP)                  \
+    LOOP(sw##_##way##_inner, sw, sw##_##way##_chain_c4, BARRIER)
 
 #define VARIANT(sw)                                                            \
     WAYS(sw)                                                                   \
@@ -172,12 +197,14 @@ VARIANT(sw_jmp)
 VARIANT(sw_float_ret)
 VARIANT(sw_float_jmp)
 VARIANT(sw_lazy_ret)
+VARIANT(sw_place)
+VARIANT(sw_float_place)
 
 /* ---- measuring --------------------------------------------------------- */
 
 enum {
-    VARIANTS = 5,
-    SHAPES = 4
+    VARIANTS = 7,
+    SHAPES = 5
 };
 
 struct row {
@@ -194,7 +221,8 @@ struct row {
             {{sw##_##way##_a, sw##_##way##_a },                                \
               {sw##_##way##_a, sw##_##way##_b },                               \
                {sw##_##way##_deep_a, sw##_##way##_deep_a },                    \
-                {sw##_##way##_deep_a, sw##_##way##_deep_b } },                 \
+                {sw##_##way##_deep_a, sw##_##way##_deep_b },                   \
+                 {sw##_##way##_inner, sw##_##way##_inner } },                  \
         {                                                                      \
             0                                                                  \
         }                                                                      \
@@ -202,7 +230,9 @@ struct row {
 #define ROWS(way)                                                              \
     ROW(sw_ret, way, "ret"), ROW(sw_jmp, way, "jmp"),                          \
         ROW(sw_float_ret, way, "float_ret"),                                   \
-        ROW(sw_float_jmp, way, "float_jmp"), ROW(sw_lazy_ret, way, "lazy_ret")
+        ROW(sw_float_jmp, way, "float_jmp"),                                   \
+        ROW(sw_lazy_ret, way, "lazy_ret"), ROW(sw_place, way, "place"),        \
+        ROW(sw_float_place, way, "float_place")
 
 static struct row rows[] = {ROWS(direct), ROWS(tail), ROWS(wrapped)};
 enum {
@@ -248,10 +278,11 @@ int main(int argc, char **argv)
 
     for (int r = 0; r < ROW_COUNT; r++) {
         if (r % VARIANTS == 0)
-            printf("%s%-12s%8s%8s%8s%12s\n", r ? "\n" : "", rows[r].way, "same",
-                   "sites", "deep", "deep sites");
-        printf("%-12s%8.1f%8.1f%8.1f%12.1f\n", rows[r].variant, rows[r].ns[0],
-               rows[r].ns[1], rows[r].ns[2], rows[r].ns[3]);
+            printf("%s%-12s%8s%8s%8s%12s%13s\n", r ? "\n" : "", rows[r].way,
+                   "same", "sites", "deep", "deep sites", "inner sites");
+        printf("%-12s%8.1f%8.1f%8.1f%12.1f%13.1f\n", rows[r].variant,
+               rows[r].ns[0], rows[r].ns[1], rows[r].ns[2], rows[r].ns[3],
+               rows[r].ns[4]);
     }
     return 0;
 }

@@ -347,17 +347,11 @@ static int wait_shared(struct co_future *future)
 CO_INLINE int await(const struct co__here *here, struct co_future *future,
                     int shared)
 {
-    struct co__waiter waiter;
-    int r;
-
     if (shared)
         return wait_shared(future);
-    co__waitlist_push(&future->waiters, &waiter, here->task);
     here->task->waits_for = future->task;
-    r = co__park_inline(here->loop, here->task, CO__WAIT_FUTURE, CO_NEVER);
-    if (CO_UNLIKELY(r < 0))
-        co__waitlist_remove(&waiter);
-    return r;
+    return co__park_in(here->loop, here->task, &future->waiters,
+                       CO__WAIT_FUTURE);
 }
 
 int co__future_await(const struct co__here *here, struct co_future *future)

@@ -87,6 +87,24 @@ CO_INLINE int co__limit_is_set(const struct co_task *task)
            (co__timer_armed(&task->timer) && task->timer.deadline <= limit);
 }
 
+/* co__park_in for a task that must not wait, or has a keeper. In sched.c. */
+int co__park_in_unusual(struct co_loop *loop, struct co_task *task,
+                        struct co__waitlist *list, unsigned reason);
+
+/* On to the next task, which is to return here with a value. */
+CO_INLINE int co__park_now(struct co_loop *loop, struct co_task *task,
+                           unsigned reason, co_time until)
+{
+    task->state = CO__TASK_PARKED;
+    task->reason = (uint8_t)reason;
+    task->since = loop->now;
+    task->until = until;
+    if (CO_UNLIKELY(--loop->slice <= 0) || loop->head == loop->tail ||
+        !co__limit_is_set(task))
+        return co__park_slow(loop, task);
+    return co__switch_to(loop, task, co__take(loop));
+}
+
 /* co__park and co__park_until. */
 CO_INLINE int co__park_inline(struct co_loop *loop, struct co_task *task,
                               unsigned reason, co_time until)
@@ -97,14 +115,26 @@ CO_INLINE int co__park_inline(struct co_loop *loop, struct co_task *task,
         return task->flags & CO__FLAG_CALLBACK
                    ? -EPERM
                    : co__park_kept(loop, task, reason, until);
-    task->state = CO__TASK_PARKED;
-    task->reason = (uint8_t)reason;
-    task->since = loop->now;
-    task->until = until;
-    if (CO_UNLIKELY(--loop->slice <= 0) || loop->head == loop->tail ||
-        !co__limit_is_set(task))
-        return co__park_slow(loop, task);
-    return co__switch_to(loop, task, co__take(loop));
+    return co__park_now(loop, task, reason, until);
+}
+
+/*
+ * Stand in `list` until something is granted: the value of the grant, or, with
+ * the waiter unlinked, -ECANCELED, -ETIMEDOUT, -EPERM. What the owner of the
+ * list wants in task->waiter is to be there already.
+ *
+ * To be called last, with nothing left on the stack: then the switch returns to
+ * who called the caller, and one return is mispredicted less.
+ */
+CO_INLINE int co__park_in(struct co_loop *loop, struct co_task *task,
+                          struct co__waitlist *list, unsigned reason)
+{
+    CO_ASSERT(task == loop->self && task->state == CO__TASK_READY);
+    CO_ASSERT(!task->waiter.list);
+    if (CO_UNLIKELY(task->flags & (CO__FLAG_CALLBACK | CO__FLAG_KEEPS)))
+        return co__park_in_unusual(loop, task, list, reason);
+    co__waitlist_push(list, &task->waiter, task);
+    return co__park_now(loop, task, reason, CO_NEVER);
 }
 
 /*

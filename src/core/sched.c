@@ -149,10 +149,12 @@ static CO_NOINLINE void arm(struct co_loop *loop, struct co_task *task)
 /* The limits that a parked task is under end its wait, with an error. */
 static void interrupt(struct co_task *task, int error)
 {
-    if (CO_UNLIKELY(task->reason == CO__WAIT_GENERATOR))
+    if (CO_UNLIKELY(task->reason == CO__WAIT_GENERATOR)) {
         co__gen_interrupt(task, error);
-    else
-        co__wake(task, error);
+        return;
+    }
+    co__waitlist_remove(&task->waiter);
+    co__wake(task, error);
 }
 
 /* The task's timer has fired: perhaps early, see co__limit_is_set. */
@@ -262,6 +264,20 @@ CO_NOINLINE int co__park_kept(struct co_loop *loop, struct co_task *task,
 
     keeper_leave(task, kept);
     value = co__park_inline(loop, task, reason, until);
+    keeper_arrive(task, kept);
+    return value;
+}
+
+CO_NOINLINE int co__park_in_unusual(struct co_loop *loop, struct co_task *task,
+                                    struct co__waitlist *list, unsigned reason)
+{
+    void *kept[CO__KEPT_WORDS];
+    int value;
+
+    if (task->flags & CO__FLAG_CALLBACK)
+        return -EPERM;
+    keeper_leave(task, kept);
+    value = co__park_in(loop, task, list, reason);
     keeper_arrive(task, kept);
     return value;
 }

@@ -11,12 +11,16 @@
  *     if (r < 0)
  *         return r;                     having tried nothing
  *     ... try; if it would block:
+ *     return co__park_in(h.loop, h.task, &thing->waiters, CO__WAIT_THING);
+ *
+ * or, where it is woken to try again, or waits for several things,
+ *
  *     co__waitlist_push(&thing->waiters, &w, h.task);
  *     r = co__park(h.loop, h.task, CO__WAIT_THING);
  *     co__waitlist_remove(&w);
  *
- * co__park returns the value that co__wake passed, or -ECANCELED, -ETIMEDOUT if
- * that came first, or -EPERM at once in a loop callback.
+ * Both return the value that co__wake passed, or -ECANCELED, -ETIMEDOUT if that
+ * came first, or -EPERM at once in a loop callback.
  */
 #ifndef CO_CORE_SCHED_H
 #define CO_CORE_SCHED_H

@@ -14,6 +14,7 @@
 #include "base/sanitize.h"
 #include "core/scope.h"
 #include "core/timer.h"
+#include "core/waitlist.h"
 
 struct co_loop;
 struct co__slab;
@@ -117,7 +118,8 @@ struct co_task {
     uint8_t size_class;
     uint8_t paused; /* co_hook_pause blocks that it is in, see io/guest.h */
 
-    /* What waiting with a limit touches. */
+    /* What standing in line, see waitlist.h, and waiting with a limit touch. */
+    struct co__waiter waiter; /* linked while parked by co__park_in */
     struct co__timer timer;
     struct co__slab *slab;
 

@@ -2,8 +2,7 @@
 /*
  * core/waitlist.h - who waits for a thing, first come, first served.
  *
- * A waiter lives on the stack of the waiting task and is unlinked on every way
- * out of the waiting function. There are two ways to wake one (sched.h):
+ * There are two ways to wake a waiter (sched.h):
  *  - co__waitlist_wake says "try again", as descriptors do. The waiter stays
  *    where it is until its task has run, so that a newcomer sees it and queues
  *    behind it.
@@ -11,6 +10,11 @@
  *    is unlinked, and what it waited for is its own.
  * Both pass over tasks that are ready already (cancelled in the same turn,
  * say), so nothing is granted to a task that will not take it.
+ *
+ * Who waits in one line to be granted something does so by co__park_in, with
+ * the waiter that is part of its task: whoever makes the task ready unlinks it,
+ * so that nothing is left to do after the wait. All others have waiters on
+ * their stack, and unlink them on every way out.
  */
 #ifndef CO_CORE_WAITLIST_H
 #define CO_CORE_WAITLIST_H
@@ -26,7 +30,10 @@ struct co__waiter {
     struct co__waiter *next;
     struct co__waiter *prev;
     struct co__waitlist *list; /* NULL: not linked */
-    struct co_task *task;      /* valid while linked */
+    struct co_task *task;      /* valid while linked; as are, for the list's
+                                * owner, what it waits with, and as what: */
+    void *with;
+    int32_t as;
 };
 
 static inline int co__waitlist_empty(const struct co__waitlist *list)

@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/forks.h"
 #include "core/hooks.h"
+#include "core/park.h"
 #include "core/sched.h"
 #include "io/io.h"
 #include "io/stream.h"
@@ -24,11 +25,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
-
-struct waiting {
-    struct co__waiter waiter;
-    int code;
-};
 
 int co__process_check(const struct co_process *process)
 {
@@ -65,13 +61,20 @@ static int reap(struct co_process *process, int options)
     return 1;
 }
 
+static int tell(const struct co_process *process, int *code)
+{
+    if (process->result == 0 && code)
+        *code = process->code;
+    return process->result;
+}
+
 /* It does not run any more: out of the loop's list, and all who wait know. */
 static void finish(struct co_process *process)
 {
     struct co__waiter *waiter;
 
     while ((waiter = co__waitlist_grant(&process->waiters, process->result)))
-        CO_CONTAINER_OF(waiter, struct waiting, waiter)->code = process->code;
+        tell(process, waiter->with);
     *process->link = process->next;
     if (process->next)
         process->next->link = process->link;
@@ -175,16 +178,8 @@ int co_process_shell(const char *line, const co_process_options *options,
 
 /* ---- waiting ------------------------------------------------------------- */
 
-static int tell(const struct co_process *process, int *code)
-{
-    if (process->result == 0 && code)
-        *code = process->code;
-    return process->result;
-}
-
 int co_process_wait(co_process *process, int *code)
 {
-    struct waiting w = {.code = 0};
     struct co__here here;
     int r = co__process_check(process);
 
@@ -197,14 +192,10 @@ int co_process_wait(co_process *process, int *code)
         return r;
     if (!process->runs)
         return tell(process, code);
-    co__waitlist_push(&process->waiters, &w.waiter, here.task);
+    here.task->waiter.with = code;
     here.loop->external++;
-    r = co__park(here.loop, here.task, CO__WAIT_EXIT);
+    r = co__park_in(here.loop, here.task, &process->waiters, CO__WAIT_EXIT);
     here.loop->external--;
-    /* The process may be gone by now; if so, we are in its list no more. */
-    co__waitlist_remove(&w.waiter);
-    if (r == 0 && code)
-        *code = w.code;
     return r;
 }
 

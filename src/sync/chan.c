@@ -104,25 +104,22 @@ CO_INLINE struct co_loop *fast(const struct co_chan *chan, const void *element)
 
 /* The one waiter, if it is a task that can be handed something right now, and
  * the running one has not had its share. It is unlinked and ready then. */
-CO_INLINE struct co__chan_waiter *grant_fast(struct co_loop *loop,
-                                             struct co__waitlist *list,
-                                             int result)
+CO_INLINE struct co__waiter *grant_fast(struct co_loop *loop,
+                                        struct co__waitlist *list, int result)
 {
-    struct co__waiter *link = list->head;
-    struct co__chan_waiter *waiter =
-        CO_CONTAINER_OF(link, struct co__chan_waiter, link);
-    struct co_task *task = link->task;
+    struct co__waiter *waiter = list->head;
+    struct co_task *task = waiter->task;
 
-    if (CO_UNLIKELY(link->next || task->state != CO__TASK_PARKED ||
+    if (CO_UNLIKELY(waiter->next || task->state != CO__TASK_PARKED ||
                     loop->budget <= 1))
         return NULL;
-    if (waiter->selects) {
-        if (CO_UNLIKELY(waiter->selects < 0))
+    if (waiter->as) {
+        if (CO_UNLIKELY(waiter->as < 0))
             return NULL;
-        waiter->result = result;
-        result = waiter->selects;
-        link->list = NULL;
+        co__chan_waiter_of(waiter)->result = result;
+        result = waiter->as;
     }
+    waiter->list = NULL;
     list->head = list->tail = NULL;
     task->state = CO__TASK_READY;
     task->value = result;
@@ -133,16 +130,11 @@ CO_INLINE struct co__chan_waiter *grant_fast(struct co_loop *loop,
 CO_INLINE int wait_in(struct co_loop *loop, struct co__waitlist *list,
                       void *element, enum co__wait_reason reason)
 {
-    struct co__chan_waiter waiter;
-    int r;
+    struct co_task *task = loop->self;
 
-    waiter.element = element;
-    waiter.selects = 0;
-    co__waitlist_push(list, &waiter.link, loop->self);
-    r = co__park_inline(loop, waiter.link.task, reason, CO_NEVER);
-    if (CO_UNLIKELY(r < 0))
-        co__waitlist_remove(&waiter.link);
-    return r;
+    task->waiter.with = element;
+    task->waiter.as = 0;
+    return co__park_in(loop, task, list, reason);
 }
 
 /* ---- sending ------------------------------------------------------------- */
@@ -150,7 +142,7 @@ CO_INLINE int wait_in(struct co_loop *loop, struct co__waitlist *list,
 static CO_NOINLINE int send_general(struct co_chan *chan, const void *element)
 {
     struct co_loop *loop = co__loop;
-    struct co__chan_waiter *granted;
+    struct co__waiter *granted;
     int r;
 
     r = co__enter(loop, loop->self);
@@ -164,7 +156,7 @@ static CO_NOINLINE int send_general(struct co_chan *chan, const void *element)
 
 static CO_NOINLINE int send_elsewhere(struct co_chan *chan, const void *element)
 {
-    struct co__chan_waiter *granted;
+    struct co__waiter *granted;
     int r;
 
     if (!chan || (!element && chan->element_bytes))
@@ -183,7 +175,7 @@ static CO_NOINLINE int send_elsewhere(struct co_chan *chan, const void *element)
 int co_chan_send(co_chan *chan, const void *element)
 {
     struct co_loop *loop = fast(chan, element);
-    struct co__chan_waiter *waiter;
+    struct co__waiter *waiter;
 
     if (CO_UNLIKELY(!loop))
         return send_elsewhere(chan, element);
@@ -198,14 +190,14 @@ int co_chan_send(co_chan *chan, const void *element)
     waiter = grant_fast(loop, &chan->receivers, 1);
     if (CO_UNLIKELY(!waiter))
         return send_general(chan, element);
-    memcpy(waiter->element, element, 8);
+    memcpy(waiter->with, element, 8);
     loop->budget--;
     return 0;
 }
 
 int co_chan_try_send(co_chan *chan, const void *element)
 {
-    struct co__chan_waiter *granted;
+    struct co__waiter *granted;
     int r;
 
     if (!chan || (!element && chan->element_bytes))
@@ -221,7 +213,7 @@ int co_chan_try_send(co_chan *chan, const void *element)
 static CO_NOINLINE int recv_general(struct co_chan *chan, void *element)
 {
     struct co_loop *loop = co__loop;
-    struct co__chan_waiter *granted;
+    struct co__waiter *granted;
     int r;
 
     r = co__enter(loop, loop->self);
@@ -235,7 +227,7 @@ static CO_NOINLINE int recv_general(struct co_chan *chan, void *element)
 
 static CO_NOINLINE int recv_elsewhere(struct co_chan *chan, void *element)
 {
-    struct co__chan_waiter *granted;
+    struct co__waiter *granted;
     int r;
 
     if (!chan || (!element && chan->element_bytes))
@@ -254,7 +246,7 @@ static CO_NOINLINE int recv_elsewhere(struct co_chan *chan, void *element)
 int co_chan_recv(co_chan *chan, void *element)
 {
     struct co_loop *loop = fast(chan, element);
-    struct co__chan_waiter *waiter;
+    struct co__waiter *waiter;
 
     if (CO_UNLIKELY(!loop))
         return recv_elsewhere(chan, element);
@@ -267,14 +259,14 @@ int co_chan_recv(co_chan *chan, void *element)
     waiter = grant_fast(loop, &chan->senders, 0);
     if (CO_UNLIKELY(!waiter))
         return recv_general(chan, element);
-    memcpy(element, waiter->element, 8);
+    memcpy(element, waiter->with, 8);
     loop->budget--;
     return 1;
 }
 
 int co_chan_try_recv(co_chan *chan, void *element)
 {
-    struct co__chan_waiter *granted;
+    struct co__waiter *granted;
     int r;
 
     if (!chan || (!element && chan->element_bytes))

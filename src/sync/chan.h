@@ -37,7 +37,7 @@ struct co_chan {
                            * that, and if shared, the channel itself, which is
                            * no thread's co__loop */
     size_t element_bytes;
-    struct co__waitlist receivers, senders; /* of struct co__chan_waiter */
+    struct co__waitlist receivers, senders; /* see below */
     size_t count;                           /* elements in the ring */
     uint32_t closed;
     uint32_t shared; /* made by co_chan_new_threadsafe */
@@ -47,15 +47,20 @@ struct co_chan {
     _Alignas(max_align_t) unsigned char ring[];
 };
 
+/* Who waits. It is `with` the element: where to copy to, or from; and is there
+ * `as` 0, or the number from 1 of a select's case, negative if it is to be
+ * claimed. Of a select, and on a thread-safe channel, it is one of these: */
 struct co__chan_waiter {
     struct co__waiter link;
-    void *element;         /* where to copy to, or from */
-    int selects;           /* 0, or the number from 1 of a select's case; as a
-                            * negative number if it is to be claimed */
-    int32_t result;        /* select, shared: valid once it was granted to */
-    atomic_int *claim;     /* valid if selects < 0; see above */
+    int32_t result;        /* valid once it was granted to */
+    atomic_int *claim;     /* valid if `as` is negative; see above */
     struct co__remote *to; /* shared: what to post */
 };
+
+CO_INLINE struct co__chan_waiter *co__chan_waiter_of(struct co__waiter *waiter)
+{
+    return CO_CONTAINER_OF(waiter, struct co__chan_waiter, link);
+}
 
 CO_INLINE void co__chan_copy(const struct co_chan *chan, void *to,
                              const void *from)
@@ -93,50 +98,47 @@ CO_INLINE void co__chan_ring_take(struct co_chan *chan, void *element)
 }
 
 /* Whether this thread may be the one that hands over to a select. */
-CO_INLINE int co__chan_claim(struct co__chan_waiter *waiter)
+CO_INLINE int co__chan_claim(struct co__waiter *waiter)
 {
     int open = 0;
 
-    return waiter->selects >= 0 || atomic_compare_exchange_strong(
-                                       waiter->claim, &open, -waiter->selects);
+    return waiter->as >= 0 ||
+           atomic_compare_exchange_strong(co__chan_waiter_of(waiter)->claim,
+                                          &open, -waiter->as);
 }
 
 /* Hand over to a waiter that was unlinked, if it takes it. A select is told by
  * the wake which case it was. */
-CO_INLINE int co__chan_hand(struct co__chan_waiter *waiter, int result,
-                            int shared)
+CO_INLINE int co__chan_hand(struct co__waiter *waiter, int result, int shared)
 {
-    struct co_task *task = waiter->link.task;
+    struct co_task *task = waiter->task;
 
     if (shared) {
         if (!co__chan_claim(waiter))
             return 0;
-        waiter->result = result;
+        co__chan_waiter_of(waiter)->result = result;
         return 1;
     }
     if (CO_UNLIKELY(task->state != CO__TASK_PARKED))
         return 0;
-    if (CO_UNLIKELY(waiter->selects)) {
+    if (CO_UNLIKELY(waiter->as)) {
         if (!co__chan_claim(waiter))
             return 0;
-        waiter->result = result;
-        result = abs(waiter->selects);
+        co__chan_waiter_of(waiter)->result = result;
+        result = abs(waiter->as);
     }
     return co__wake_inline(task, result);
 }
 
 /* Unlink the first waiter that takes it, and return it; NULL: there is none.
  * The element is to be copied before anything else happens. */
-CO_INLINE struct co__chan_waiter *co__chan_grant(struct co__waitlist *list,
-                                                 int result, int shared)
+CO_INLINE struct co__waiter *co__chan_grant(struct co__waitlist *list,
+                                            int result, int shared)
 {
-    struct co__waiter *link;
+    struct co__waiter *waiter;
 
-    while ((link = list->head)) {
-        struct co__chan_waiter *waiter =
-            CO_CONTAINER_OF(link, struct co__chan_waiter, link);
-
-        co__waitlist_pop(list, link);
+    while ((waiter = list->head)) {
+        co__waitlist_pop(list, waiter);
         if (CO_LIKELY(co__chan_hand(waiter, result, shared)))
             return waiter;
     }
@@ -149,16 +151,16 @@ CO_INLINE struct co__chan_waiter *co__chan_grant(struct co__waitlist *list,
  * posts what is left in *granted when it has let go of it.
  */
 CO_INLINE int co__chan_put(struct co_chan *chan, const void *element,
-                           int shared, struct co__chan_waiter **granted)
+                           int shared, struct co__waiter **granted)
 {
-    struct co__chan_waiter *waiter;
+    struct co__waiter *waiter;
 
     if (CO_UNLIKELY(chan->closed))
         return -EPIPE;
     if (chan->receivers.head) {
         waiter = co__chan_grant(&chan->receivers, 1, shared);
         if (CO_LIKELY(waiter != NULL)) {
-            co__chan_copy(chan, waiter->element, element);
+            co__chan_copy(chan, waiter->with, element);
             *granted = waiter;
             return 0;
         }
@@ -170,9 +172,9 @@ CO_INLINE int co__chan_put(struct co_chan *chan, const void *element,
 }
 
 CO_INLINE int co__chan_take(struct co_chan *chan, void *element, int shared,
-                            struct co__chan_waiter **granted)
+                            struct co__waiter **granted)
 {
-    struct co__chan_waiter *waiter = NULL;
+    struct co__waiter *waiter = NULL;
     int buffered = chan->count > 0;
 
     if (buffered)
@@ -182,9 +184,9 @@ CO_INLINE int co__chan_take(struct co_chan *chan, void *element, int shared,
     if (waiter) {
         *granted = waiter;
         if (buffered)
-            co__chan_ring_put(chan, waiter->element);
+            co__chan_ring_put(chan, waiter->with);
         else
-            co__chan_copy(chan, element, waiter->element);
+            co__chan_copy(chan, element, waiter->with);
         return 1;
     }
     if (buffered)

@@ -58,8 +58,8 @@ static int wait_for_grant(struct co_chan *chan, struct co__waitlist *list,
         return -EPERM;
     }
     co__remote_begin(&remote);
-    waiter.element = element;
-    waiter.selects = 0;
+    waiter.link.with = element;
+    waiter.link.as = 0;
     waiter.to = &remote;
     co__waitlist_push(list, &waiter.link, remote.task);
     co__chan_unlock(chan);
@@ -78,7 +78,7 @@ static int wait_for_grant(struct co_chan *chan, struct co__waitlist *list,
 
 int co__chan_send_shared(struct co_chan *chan, const void *element)
 {
-    struct co__chan_waiter *granted = NULL;
+    struct co__waiter *granted = NULL;
     int r = enter();
 
     if (r < 0)
@@ -90,13 +90,13 @@ int co__chan_send_shared(struct co_chan *chan, const void *element)
                               CO__WAIT_CHAN_SEND);
     co__chan_unlock(chan);
     if (granted)
-        co__remote_post(granted->to);
+        co__remote_post(co__chan_waiter_of(granted)->to);
     return r;
 }
 
 int co__chan_recv_shared(struct co_chan *chan, void *element)
 {
-    struct co__chan_waiter *granted = NULL;
+    struct co__waiter *granted = NULL;
     int r = enter();
 
     if (r < 0)
@@ -108,33 +108,33 @@ int co__chan_recv_shared(struct co_chan *chan, void *element)
                               CO__WAIT_CHAN_RECV);
     co__chan_unlock(chan);
     if (granted)
-        co__remote_post(granted->to);
+        co__remote_post(co__chan_waiter_of(granted)->to);
     return r;
 }
 
 int co__chan_try_send_shared(struct co_chan *chan, const void *element)
 {
-    struct co__chan_waiter *granted = NULL;
+    struct co__waiter *granted = NULL;
     int r;
 
     co__chan_lock(chan);
     r = co__chan_put(chan, element, 1, &granted);
     co__chan_unlock(chan);
     if (granted)
-        co__remote_post(granted->to);
+        co__remote_post(co__chan_waiter_of(granted)->to);
     return r;
 }
 
 int co__chan_try_recv_shared(struct co_chan *chan, void *element)
 {
-    struct co__chan_waiter *granted = NULL;
+    struct co__waiter *granted = NULL;
     int r;
 
     co__chan_lock(chan);
     r = co__chan_take(chan, element, 1, &granted);
     co__chan_unlock(chan);
     if (granted)
-        co__remote_post(granted->to);
+        co__remote_post(co__chan_waiter_of(granted)->to);
     return r;
 }
 
@@ -142,12 +142,12 @@ int co__chan_try_recv_shared(struct co_chan *chan, void *element)
 static struct co__waiter *grant_all(struct co__waitlist *list, int result,
                                     struct co__waiter *last)
 {
-    struct co__chan_waiter *waiter;
+    struct co__waiter *waiter;
 
     while ((waiter = co__chan_grant(list, result, 1))) {
-        waiter->link.next = NULL;
-        last->next = &waiter->link;
-        last = &waiter->link;
+        waiter->next = NULL;
+        last->next = waiter;
+        last = waiter;
     }
     return last;
 }
@@ -167,8 +167,7 @@ int co__chan_close_shared(struct co_chan *chan)
     co__chan_unlock(chan);
     for (link = first.next; link; link = next) {
         next = link->next; /* the waiter may be gone once it is posted */
-        co__remote_post(
-            CO_CONTAINER_OF(link, struct co__chan_waiter, link)->to);
+        co__remote_post(co__chan_waiter_of(link)->to);
     }
     return 0;
 }

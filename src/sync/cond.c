@@ -5,9 +5,9 @@
  */
 #include <coppice/cond.h>
 
-#include "core/sched.h"
 #include "sync/holder.h"
 #include "sync/mutex.h"
+#include "sync/simple.h"
 
 /* Whether the running task may wait. */
 static int begin(struct co__here *here, const co_cond *cond,
@@ -25,18 +25,14 @@ static int begin(struct co__here *here, const co_cond *cond,
 static int wait(const struct co__here *here, const char *call, co_cond *cond,
                 co_mutex *mutex)
 {
-    struct co__waiter w;
     int r;
 
     if (CO_UNLIKELY(mutex->co__owner != here->task))
         co__misuse(call, "it has not locked this mutex");
     if (CO_UNLIKELY(here->task->chain.due <= here->loop->now))
         return co__chain_error(&here->task->chain, here->loop->now);
-    co__waitlist_push(&cond->co__waiters, &w, here->task);
     co__mutex_hand_over(mutex);
-    r = co__park(here->loop, here->task, CO__WAIT_COND);
-    if (CO_UNLIKELY(r < 0))
-        co__waitlist_remove(&w);
+    r = co__wait_in(here, &cond->co__waiters, CO__WAIT_COND);
     co__mutex_take(here, mutex);
     return r;
 }

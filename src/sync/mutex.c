@@ -11,18 +11,12 @@
 static CO_NOINLINE int lock_wait(struct co_loop *loop, struct co_task *task,
                                  co_mutex *mutex)
 {
-    struct co__waiter w;
-    int r;
-
     if (CO_UNLIKELY(mutex->co__owner == task))
         return -EDEADLK;
     if (CO_UNLIKELY(!loop))
         return -EPERM;
-    co__waitlist_push(&mutex->co__waiters, &w, task);
-    r = co__park_on(loop, task, CO__WAIT_MUTEX, &mutex->co__owner);
-    if (CO_UNLIKELY(r < 0))
-        co__waitlist_remove(&w);
-    return r;
+    task->waits_on = &mutex->co__owner;
+    return co__park_in(loop, task, &mutex->co__waiters, CO__WAIT_MUTEX);
 }
 
 CO_INLINE int take(const struct co__here *here, co_mutex *mutex)
@@ -103,15 +97,13 @@ void co_mutex_fini(co_mutex *mutex)
 void co__mutex_take(const struct co__here *here, co_mutex *mutex)
 {
     co_scope shield = {0};
-    struct co__waiter w;
 
     if (!mutex->co__owner) {
         mutex->co__owner = here->task;
         return;
     }
-    co__waitlist_push(&mutex->co__waiters, &w, here->task);
     co__scope_shield(&shield, 0);
-    co__park_on(here->loop, here->task, CO__WAIT_MUTEX, &mutex->co__owner);
+    lock_wait(here->loop, here->task, mutex);
     co__scope_leave(&shield);
     CO_ASSERT(mutex->co__owner == here->task);
 }

@@ -33,18 +33,13 @@ static int run(co_once *once, co_task_fn fn, void *arg)
 
 static int wait(const struct co__here *here, co_once *once)
 {
-    struct co__waiter w;
-    int r;
-
     if (once->co__runner == here->task)
         return -EDEADLK;
     if (CO_UNLIKELY(!here->loop))
         return -EPERM;
-    co__waitlist_push(&once->co__waiters, &w, here->task);
-    r = co__park_on(here->loop, here->task, CO__WAIT_ONCE, &once->co__runner);
-    if (CO_UNLIKELY(r < 0))
-        co__waitlist_remove(&w);
-    return r;
+    here->task->waits_on = &once->co__runner;
+    return co__park_in(here->loop, here->task, &once->co__waiters,
+                       CO__WAIT_ONCE);
 }
 
 int co_once_do(co_once *once, co_task_fn fn, void *arg)

@@ -7,8 +7,6 @@
  * into its variable. While one waits to put, the queue is full: who gets makes
  * room for its element, and puts it there. So nobody is ever woken to find that
  * somebody else was faster, and no task that was cancelled holds an element.
- * (A waiter that is ready for another reason stays linked until its task runs;
- * of these the above is not said.)
  */
 #include "base/alloc.h"
 #include "sync/simple.h"
@@ -21,12 +19,6 @@ struct co_queue {
     int shut;             /* nothing comes in any more */
     struct co_loop *loop; /* that used it last; compared only */
     struct co__waitlist getters, putters, joiners;
-};
-
-/* On the stack of a task that waits to get or to put. */
-struct turn {
-    struct co__waiter link;
-    void *element;
 };
 
 /* ---- making and freeing -------------------------------------------------- */
@@ -115,25 +107,17 @@ CO_INLINE int check_element(struct co_queue *queue, const void *element)
 
 /* ---- putting and getting ------------------------------------------------- */
 
-/* What the waiter that gets its wish has waited with, or NULL. The element is
- * to be copied before its task runs. */
-CO_INLINE struct turn *grant(struct co__waitlist *list)
-{
-    struct co__waiter *link = co__waitlist_grant(list, 0);
-
-    return link ? CO_CONTAINER_OF(link, struct turn, link) : NULL;
-}
-
 CO_INLINE int put(struct co_queue *queue, const void *element)
 {
     struct co__store *store = &queue->store;
-    struct turn *getter;
+    struct co__waiter *getter; /* with where its element is to be */
 
     if (CO_UNLIKELY(queue->shut))
         return -ESHUTDOWN;
-    if (queue->getters.head && (getter = grant(&queue->getters))) {
+    if (queue->getters.head &&
+        (getter = co__waitlist_grant(&queue->getters, 0))) {
         CO_ASSERT(!store->count);
-        co__store_copy(store->bytes, getter->element, element);
+        co__store_copy(store->bytes, getter->with, element);
         queue->open++;
         return 0;
     }
@@ -149,14 +133,15 @@ CO_INLINE int put(struct co_queue *queue, const void *element)
 CO_INLINE int get(struct co_queue *queue, void *element)
 {
     struct co__store *store = &queue->store;
-    struct turn *putter;
+    struct co__waiter *putter; /* with its element */
 
     if (!store->count)
         return queue->shut ? -ESHUTDOWN : -EAGAIN;
     co__store_take(store, element);
-    if (queue->putters.head && (putter = grant(&queue->putters))) {
+    if (queue->putters.head &&
+        (putter = co__waitlist_grant(&queue->putters, 0))) {
         CO_ASSERT(store->count + 1 == queue->max);
-        co__store_put(store, putter->element);
+        co__store_put(store, putter->with);
         queue->open++;
     }
     return 0;
@@ -166,17 +151,10 @@ CO_INLINE int get(struct co_queue *queue, void *element)
 CO_INLINE int wait_turn(const struct co__here *here, struct co__waitlist *list,
                         const void *element, enum co__wait_reason reason)
 {
-    struct turn turn;
-    int r;
-
     if (CO_UNLIKELY(!here->loop))
         return -EPERM;
-    turn.element = (void *)element;
-    co__waitlist_push(list, &turn.link, here->task);
-    r = co__park(here->loop, here->task, reason);
-    if (CO_UNLIKELY(r < 0))
-        co__waitlist_remove(&turn.link);
-    return r;
+    here->task->waiter.with = (void *)element;
+    return co__wait_in(here, list, reason);
 }
 
 static CO_NOINLINE int put_general(struct co_queue *queue, const void *element)

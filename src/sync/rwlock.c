@@ -1,34 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One line for readers and writers. Invariant: while a task waits somebody has
- * the lock, or the front of the line is about to leave it (it was cancelled and
- * has not run yet). So whoever leaves, lock or line, lets in who can come in.
+ * the lock, or who was at the front of the line is about to see that it was
+ * cancelled. So whoever leaves, lock or line, lets in who can come in.
  */
 #include <coppice/rwlock.h>
 
 #include "sync/holder.h"
 #include "sync/simple.h"
 
-struct waiter {
-    struct co__waiter base;
-    int writes;
+/* What a waiter wants to do. */
+enum {
+    READ,
+    WRITE,
 };
 
-/* Let in from the front: one writer, or readers up to the next writer. Those
- * who were cancelled take nothing, and leave the line here. */
+/* Let in from the front: one writer, or readers up to the next writer. */
 static CO_NOINLINE void admit(co_rwlock *lock)
 {
     struct co__waiter *head;
 
     while ((head = lock->co__waiters.head) && !lock->co__writer) {
-        int writes = CO_CONTAINER_OF(head, struct waiter, base)->writes;
-
-        if (writes && lock->co__readers)
+        if (head->as == WRITE && lock->co__readers)
             return;
-        co__waitlist_remove(head);
-        if (!co__wake(head->task, 0))
-            continue;
-        if (writes)
+        co__waitlist_grant(&lock->co__waiters, 0);
+        if (head->as == WRITE)
             lock->co__writer = head->task;
         else
             lock->co__readers++;
@@ -46,21 +42,19 @@ CO_INLINE int can_write(const co_rwlock *lock)
 }
 
 static CO_NOINLINE int lock_wait(const struct co__here *here, co_rwlock *lock,
-                                 int writes)
+                                 int as)
 {
-    struct waiter w = {.writes = writes};
     int r;
 
     if (lock->co__writer == here->task)
         return -EDEADLK;
     if (CO_UNLIKELY(!here->loop))
         return -EPERM;
-    co__waitlist_push(&lock->co__waiters, &w.base, here->task);
-    r = co__park_on(here->loop, here->task, CO__WAIT_RWLOCK, &lock->co__writer);
-    if (CO_UNLIKELY(r < 0)) {
-        co__waitlist_remove(&w.base);
+    here->task->waiter.as = as;
+    here->task->waits_on = &lock->co__writer;
+    r = co__wait_in(here, &lock->co__waiters, CO__WAIT_RWLOCK);
+    if (CO_UNLIKELY(r < 0))
         admit(lock); /* who stood behind a writer that gives up */
-    }
     return r;
 }
 
@@ -75,7 +69,7 @@ int co_rwlock_read_lock(co_rwlock *lock)
     if (CO_UNLIKELY(r < 0))
         return r;
     if (!can_read(lock))
-        return lock_wait(&here, lock, 0);
+        return lock_wait(&here, lock, READ);
     lock->co__readers++;
     return 0;
 }
@@ -91,7 +85,7 @@ int co_rwlock_write_lock(co_rwlock *lock)
     if (CO_UNLIKELY(r < 0))
         return r;
     if (!can_write(lock))
-        return lock_wait(&here, lock, 1);
+        return lock_wait(&here, lock, WRITE);
     lock->co__writer = here.task;
     return 0;
 }

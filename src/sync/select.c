@@ -32,10 +32,10 @@ static uint32_t draw(struct co_loop *loop)
 
 /* As in the functions of one channel. Returns whether the case can go through:
  * then it has, and its result is set. */
-static int try_chan(co_case *c, int locked, struct co__chan_waiter **granted)
+static int try_chan(co_case *c, int locked, struct co__waiter **granted)
 {
     struct co_chan *chan = c->co__object;
-    struct co__chan_waiter *woken;
+    struct co__waiter *woken;
     int sends = c->co__kind == CO__CASE_SEND;
     void *element = c->co__value;
     int r;
@@ -109,7 +109,7 @@ static int try_time(const struct co__select *s, co_case *c)
 }
 
 static int try_one(struct co__select *s, unsigned i,
-                   struct co__chan_waiter **granted)
+                   struct co__waiter **granted)
 {
     co_case *c = &s->cases[i];
 
@@ -134,7 +134,7 @@ static int try_one(struct co__select *s, unsigned i,
     }
 }
 
-int co__select_try(struct co__select *s, struct co__chan_waiter **granted)
+int co__select_try(struct co__select *s, struct co__waiter **granted)
 {
     unsigned left = s->count;
 
@@ -210,7 +210,7 @@ static int first_default(const struct co__select *s)
  * to wait. */
 static int begin(struct co__select *s)
 {
-    struct co__chan_waiter *granted = NULL;
+    struct co__waiter *granted = NULL;
     unsigned traits = 0;
     int i, may_wait = !s->loop || !(s->task->flags & CO__FLAG_CALLBACK);
 
@@ -347,8 +347,8 @@ CO_INLINE int wait_simple(struct co_loop *loop, co_case *cases, size_t count)
     int r;
 
     for (size_t i = 0; i < count; i++) {
-        waiter[i].element = cases[i].co__value;
-        waiter[i].selects = (int)i + 1;
+        waiter[i].link.with = cases[i].co__value;
+        waiter[i].link.as = (int)i + 1;
         co__waitlist_push(co__case_list(&cases[i]), &waiter[i].link,
                           loop->self);
     }
@@ -365,7 +365,7 @@ CO_INLINE int wait_simple(struct co_loop *loop, co_case *cases, size_t count)
 int co_select(co_case *cases, size_t count)
 {
     struct co_loop *loop = co__loop;
-    struct co__chan_waiter *woken;
+    struct co__waiter *woken;
     unsigned ready, i;
     co_case *c;
     int r;

@@ -59,7 +59,7 @@ CO_INLINE struct co__waitlist *co__case_list(const co_case *c)
 
 /* Have one case happen, any of those that can, and return its index; -EAGAIN if
  * none can. With nodes the channels are locked, and *granted may be left. */
-int co__select_try(struct co__select *s, struct co__chan_waiter **granted);
+int co__select_try(struct co__select *s, struct co__waiter **granted);
 
 /* Wait until a case happens, with a node for each. Returns its index, or
  * -ECANCELED, -ETIMEDOUT. */

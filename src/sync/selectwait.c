@@ -157,7 +157,7 @@ static void unlink_all(struct co__select *s)
  * happened, or -EAGAIN. */
 static int look(struct co__select *s)
 {
-    struct co__chan_waiter *granted = NULL;
+    struct co__waiter *granted = NULL;
     int claimed, i;
 
     link_rest(s);
@@ -176,7 +176,7 @@ static int look(struct co__select *s)
     }
     unlock_all(s);
     if (granted)
-        co__remote_post(granted->to);
+        co__remote_post(co__chan_waiter_of(granted)->to);
     if (i == -EAGAIN)
         link_handed(s, 0);
     return i;
@@ -268,8 +268,8 @@ static void prepare(struct co__select *s)
         if (!is_handed(c))
             continue;
         node->chan.link.list = NULL;
-        node->chan.element = c->co__value;
-        node->chan.selects = (int)i + 1;
+        node->chan.link.with = c->co__value;
+        node->chan.link.as = (int)i + 1;
         node->chan.to = &s->remote;
         if (is_shared(c))
             add_lock(s, c->co__object);
@@ -282,7 +282,7 @@ static void prepare(struct co__select *s)
     for (unsigned i = 0; i < s->count; i++)
         if (is_handed(&s->cases[i])) {
             s->nodes[i].chan.claim = &s->claim;
-            s->nodes[i].chan.selects *= -1;
+            s->nodes[i].chan.link.as *= -1;
         }
 }
 

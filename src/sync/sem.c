@@ -30,16 +30,9 @@ int co_sem_init_bounded(co_sem *sem, unsigned permits, unsigned max)
 static CO_NOINLINE int acquire_wait(struct co_loop *loop, struct co_task *task,
                                     co_sem *sem)
 {
-    struct co__waiter w;
-    int r;
-
     if (CO_UNLIKELY(!loop))
         return -EPERM;
-    co__waitlist_push(&sem->co__waiters, &w, task);
-    r = co__park_inline(loop, task, CO__WAIT_SEM, CO_NEVER);
-    if (CO_UNLIKELY(r < 0))
-        co__waitlist_remove(&w);
-    return r;
+    return co__park_in(loop, task, &sem->co__waiters, CO__WAIT_SEM);
 }
 
 CO_INLINE int take(const struct co__here *here, co_sem *sem)

@@ -163,7 +163,6 @@ void co__signals_close(struct co_loop *loop)
 
 int co_signal_wait(co_signal *signal)
 {
-    struct co__chan_waiter waiter = {.selects = 0};
     struct co__here here;
     int r;
 
@@ -177,10 +176,9 @@ int co_signal_wait(co_signal *signal)
     r = co__signal_take(signal);
     if (r != -EAGAIN)
         return r;
-    co__waitlist_push(&signal->waiters, &waiter.link, here.task);
+    here.task->waiter.as = 0;
     here.loop->external++;
-    r = co__park(here.loop, here.task, CO__WAIT_SIGNAL);
+    r = co__wait_in(&here, &signal->waiters, CO__WAIT_SIGNAL);
     here.loop->external--;
-    co__waitlist_remove(&waiter.link);
     return r;
 }

@@ -18,7 +18,7 @@ struct co__signal_source {
 struct co_signal {
     struct co_loop *loop;           /* NULL once that is freed */
     struct co_signal *next, **link; /* in loop->signals; valid while loop is */
-    struct co__waitlist waiters;    /* of struct co__chan_waiter */
+    struct co__waitlist waiters;    /* as of a channel */
     struct co__signal_source *oldest, **newest; /* that are pending */
     size_t count;
     struct co__signal_source sources[];

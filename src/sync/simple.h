@@ -45,16 +45,9 @@ CO_INLINE int co__wait_in(const struct co__here *here,
                           struct co__waitlist *list,
                           enum co__wait_reason reason)
 {
-    struct co__waiter w;
-    int r;
-
     if (CO_UNLIKELY(!here->loop))
         return -EPERM;
-    co__waitlist_push(list, &w, here->task);
-    r = co__park_inline(here->loop, here->task, reason, CO_NEVER);
-    if (CO_UNLIKELY(r < 0))
-        co__waitlist_remove(&w);
-    return r;
+    return co__park_in(here->loop, here->task, list, reason);
 }
 
 #endif

@@ -3,7 +3,8 @@
 #include "arch/asm.h"
 
 /* int machine_call_with(in: x0, out: x1, fn: x2, a: x3, b: x4, c: x5, d: x6) */
-co_function machine_call_with
+.macro call_with name
+co_function \name
     sub     sp, sp, #176
     .cfi_adjust_cfa_offset 176
     stp     x19, x20, [sp, #0]
@@ -77,7 +78,11 @@ co_function machine_call_with
     add     sp, sp, #176
     .cfi_adjust_cfa_offset -176
     ret
-co_end machine_call_with
+co_end \name
+.endm
+
+call_with machine_call_with
+call_with machine_call_elsewhere
 
 /* void machine_entry_probe(struct machine_entry *: x0) */
 co_function machine_entry_probe

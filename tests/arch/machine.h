@@ -43,6 +43,9 @@ extern const ptrdiff_t machine_entry_sp_below_top;
  */
 int machine_call_with(const uint64_t *in, uint64_t *out, void (*fn)(void),
                       void *a, void *b, void *c, void *d);
+/* The same, so that fn returns to another place. */
+int machine_call_elsewhere(const uint64_t *in, uint64_t *out, void (*fn)(void),
+                           void *a, void *b, void *c, void *d);
 
 /* An entry whose argument is a struct machine_entry: it notes how it was
  * entered, makes an access that demands an aligned stack, and goes on in

@@ -25,6 +25,7 @@ void make_stack(void)
     ck_assert_ptr_ne(stack_base, MAP_FAILED);
     stack_top = stack_base + STACK_STRIDE / 2 + STACK_BYTES;
     other_top = stack_base + STACK_BYTES;
+    task_is_elsewhere = 0;
 }
 
 void free_stack(void)
@@ -74,6 +75,7 @@ void prepare(void (*entry)(void *), void *arg)
 
 struct pattern main_pattern;
 struct pattern task_pattern;
+int task_is_elsewhere;
 
 void fill(struct pattern *p, uint64_t seed)
 {
@@ -103,9 +105,9 @@ RAW int patterned_to_task(int value)
 
 RAW int patterned_to_main(int value)
 {
-    value = machine_call_with(task_pattern.in, task_pattern.out,
-                              (void (*)(void))co__switch, &task_sp, main_sp,
-                              (void *)(intptr_t)value, NULL);
+    value = (task_is_elsewhere ? machine_call_elsewhere : machine_call_with)(
+        task_pattern.in, task_pattern.out, (void (*)(void))co__switch, &task_sp,
+        main_sp, (void *)(intptr_t)value, NULL);
     NO_TAIL_CALL;
     return value;
 }

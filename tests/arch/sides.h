@@ -44,6 +44,9 @@ extern struct pattern task_pattern;
 void fill(struct pattern *p, uint64_t seed);
 void compare(const struct pattern *p, const char *side);
 
+/* Whether the task switches at another place than main. */
+extern int task_is_elsewhere;
+
 /* Switch with these patterns in the registers. */
 int patterned_to_task(int value);
 int patterned_to_main(int value);

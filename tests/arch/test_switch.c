@@ -18,6 +18,7 @@
 
 START_TEST(every_callee_saved_register_survives_a_switch)
 {
+    task_is_elsewhere = _i;
     prepare(patterned_task, NULL);
     fill(&main_pattern, 1);
     fill(&task_pattern, 2);
@@ -410,7 +411,8 @@ static Suite *suite(void)
     Suite *s = suite_create("switch");
     TCase *tc = tcase_create("switch");
     tcase_add_checked_fixture(tc, make_stack, free_stack);
-    tcase_add_test(tc, every_callee_saved_register_survives_a_switch);
+    tcase_add_loop_test(tc, every_callee_saved_register_survives_a_switch, 0,
+                        2);
     tcase_add_test(tc, every_callee_saved_register_survives_a_start_and_an_end);
     tcase_add_test(tc, float_control_words_belong_to_the_context);
     tcase_add_test(

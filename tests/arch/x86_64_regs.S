@@ -4,7 +4,8 @@
 
 /* int machine_call_with(in: rdi, out: rsi, fn: rdx,
  *                       a: rcx, b: r8, c: r9, d: on the stack) */
-co_function machine_call_with
+.macro call_with name
+co_function \name
     push    %rbp
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset rbp, 0
@@ -59,7 +60,11 @@ co_function machine_call_with
     pop     %rbp
     .cfi_adjust_cfa_offset -8
     ret
-co_end machine_call_with
+co_end \name
+.endm
+
+call_with machine_call_with
+call_with machine_call_elsewhere
 
 /* void machine_entry_probe(struct machine_entry *: rdi) */
 co_function machine_entry_probe
