@@ -59,7 +59,7 @@ typedef struct co_case {
  * Wait until one of the cases can go through, and have it happen: that one and
  * no other. Of several that can, each is as likely as the others. A case that
  * fails at once (a descriptor that is not open, another loop's channel) counts
- * as one that can.
+ * as one that can. The array must not change until the call returns.
  *
  * Suspends: if no case can at once, and none is CO_CASE_DEFAULT. Outside a task
  * the thread waits, if all cases are thread-safe channels and futures, and

@@ -121,7 +121,7 @@ CO_INLINE int co__park_inline(struct co_loop *loop, struct co_task *task,
 /*
  * Stand in `list` until something is granted: the value of the grant, or, with
  * the waiter unlinked, -ECANCELED, -ETIMEDOUT, -EPERM. What the owner of the
- * list wants in task->waiter is to be there already.
+ * list wants in task->places[0] is to be there already.
  *
  * To be called last, with nothing left on the stack: then the switch returns to
  * who called the caller, and one return is mispredicted less.
@@ -130,10 +130,10 @@ CO_INLINE int co__park_in(struct co_loop *loop, struct co_task *task,
                           struct co__waitlist *list, unsigned reason)
 {
     CO_ASSERT(task == loop->self && task->state == CO__TASK_READY);
-    CO_ASSERT(!task->waiter.list);
+    CO_ASSERT(!task->places[0].list);
     if (CO_UNLIKELY(task->flags & (CO__FLAG_CALLBACK | CO__FLAG_KEEPS)))
         return co__park_in_unusual(loop, task, list, reason);
-    co__waitlist_push(list, &task->waiter, task);
+    co__waitlist_push(list, &task->places[0], task);
     return co__park_now(loop, task, reason, CO_NEVER);
 }
 

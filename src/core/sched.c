@@ -123,16 +123,6 @@ int co__wake(struct co_task *task, int value)
     return co__wake_inline(task, value);
 }
 
-void co__waitlist_wake_all(struct co__waitlist *list, int value)
-{
-    struct co__waiter *waiter;
-
-    while ((waiter = list->head)) {
-        co__waitlist_pop(list, waiter);
-        co__wake_inline(waiter->task, value);
-    }
-}
-
 /* ---- waiting ------------------------------------------------------------- */
 
 /* Have the task's timer fire no later than at its limit. */
@@ -153,7 +143,7 @@ static void interrupt(struct co_task *task, int error)
         co__gen_interrupt(task, error);
         return;
     }
-    co__waitlist_remove(&task->waiter);
+    co__leave_places(task);
     co__wake(task, error);
 }
 

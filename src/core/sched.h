@@ -156,6 +156,10 @@ static inline struct co__waiter *co__waitlist_grant(struct co__waitlist *list,
     return NULL;
 }
 
+/* Unlink a task from all lines that it waits in by its places, before it is
+ * made ready. */
+void co__leave_places(struct co_task *task);
+
 /* Wake and unlink all. */
 void co__waitlist_wake_all(struct co__waitlist *list, int value);
 

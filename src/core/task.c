@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <string.h>
 
-_Static_assert(offsetof(struct co_task, waiter) == 2 * CO_CACHE_LINE,
+_Static_assert(offsetof(struct co_task, places) == 2 * CO_CACHE_LINE,
                "spawning and ending touch two lines");
 
 /* ---- spawning ------------------------------------------------------------ */

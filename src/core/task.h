@@ -105,6 +105,8 @@ struct co_task {
         co_task_fn fn;                   /* until it has started */
         struct co_task *waits_for;       /* then: see co__task_waits_for */
         struct co_task *const *waits_on; /* likewise */
+        struct co_case *cases;           /* valid while it waits for one, in
+                                          * its places; see sync/select.c */
     };
     void *arg;
     const char *site;
@@ -119,7 +121,7 @@ struct co_task {
     uint8_t paused; /* co_hook_pause blocks that it is in, see io/guest.h */
 
     /* What standing in line, see waitlist.h, and waiting with a limit touch. */
-    struct co__waiter waiter; /* linked while parked by co__park_in */
+    struct co__waiter places[CO__PLACES]; /* see co__park_in */
     struct co__timer timer;
     struct co__slab *slab;
 

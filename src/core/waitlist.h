@@ -11,10 +11,10 @@
  * Both pass over tasks that are ready already (cancelled in the same turn,
  * say), so nothing is granted to a task that will not take it.
  *
- * Who waits in one line to be granted something does so by co__park_in, with
- * the waiter that is part of its task: whoever makes the task ready unlinks it,
- * so that nothing is left to do after the wait. All others have waiters on
- * their stack, and unlink them on every way out.
+ * Who waits to be granted something, in one line or a few, does so in places of
+ * its task: they are in the control block, and whoever makes the task ready
+ * unlinks them, so that nothing is left to do after the wait (see co__park_in).
+ * All others have waiters on their stack, and unlink them on every way out.
  */
 #ifndef CO_CORE_WAITLIST_H
 #define CO_CORE_WAITLIST_H
@@ -35,6 +35,9 @@ struct co__waiter {
     void *with;
     int32_t as;
 };
+
+/* How many lines a task can wait in without waiters on its stack. */
+#define CO__PLACES 4
 
 static inline int co__waitlist_empty(const struct co__waitlist *list)
 {

@@ -192,7 +192,7 @@ int co_process_wait(co_process *process, int *code)
         return r;
     if (!process->runs)
         return tell(process, code);
-    here.task->waiter.with = code;
+    here.task->places[0].with = code;
     here.loop->external++;
     r = co__park_in(here.loop, here.task, &process->waiters, CO__WAIT_EXIT);
     here.loop->external--;

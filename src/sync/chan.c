@@ -111,14 +111,8 @@ CO_INLINE struct co__waiter *grant_fast(struct co_loop *loop,
     struct co_task *task = waiter->task;
 
     if (CO_UNLIKELY(waiter->next || task->state != CO__TASK_PARKED ||
-                    loop->budget <= 1))
+                    waiter->as || loop->budget <= 1))
         return NULL;
-    if (waiter->as) {
-        if (CO_UNLIKELY(waiter->as < 0))
-            return NULL;
-        co__chan_waiter_of(waiter)->result = result;
-        result = waiter->as;
-    }
     waiter->list = NULL;
     list->head = list->tail = NULL;
     task->state = CO__TASK_READY;
@@ -132,8 +126,8 @@ CO_INLINE int wait_in(struct co_loop *loop, struct co__waitlist *list,
 {
     struct co_task *task = loop->self;
 
-    task->waiter.with = element;
-    task->waiter.as = 0;
+    task->places[0].with = element;
+    task->places[0].as = 0;
     return co__park_in(loop, task, list, reason);
 }
 

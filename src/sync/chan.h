@@ -47,13 +47,19 @@ struct co_chan {
     _Alignas(max_align_t) unsigned char ring[];
 };
 
-/* Who waits. It is `with` the element: where to copy to, or from; and is there
- * `as` 0, or the number from 1 of a select's case, negative if it is to be
- * claimed. Of a select, and on a thread-safe channel, it is one of these: */
+/*
+ * Who waits is there `as`
+ *  - 0: who sends or receives;
+ *  - a number from 1: that case of a co_select that waits in places of its task;
+ *  - a negative number: such a case of any other co_select.
+ * It is `with` the element: where to copy from, or to. The last kind, and all
+ * on a thread-safe channel, are one of these:
+ */
 struct co__chan_waiter {
     struct co__waiter link;
     int32_t result;        /* valid once it was granted to */
-    atomic_int *claim;     /* valid if `as` is negative; see above */
+    atomic_int *claim;     /* of a select: see above; or NULL, if only tasks of
+                            * one loop can decide */
     struct co__remote *to; /* shared: what to post */
 };
 
@@ -102,10 +108,17 @@ CO_INLINE int co__chan_claim(struct co__waiter *waiter)
 {
     int open = 0;
 
-    return waiter->as >= 0 ||
-           atomic_compare_exchange_strong(co__chan_waiter_of(waiter)->claim,
-                                          &open, -waiter->as);
+    atomic_int *claim;
+
+    if (waiter->as == 0)
+        return 1;
+    claim = co__chan_waiter_of(waiter)->claim;
+    return !claim || atomic_compare_exchange_strong(claim, &open, -waiter->as);
 }
+
+/* A select's case, one of its task's places, has happened: the task is to leave
+ * all others, and is told which it was. In select.c. */
+int co__select_decide(struct co__waiter *waiter, int result);
 
 /* Hand over to a waiter that was unlinked, if it takes it. A select is told by
  * the wake which case it was. */
@@ -121,11 +134,13 @@ CO_INLINE int co__chan_hand(struct co__waiter *waiter, int result, int shared)
     }
     if (CO_UNLIKELY(task->state != CO__TASK_PARKED))
         return 0;
-    if (CO_UNLIKELY(waiter->as)) {
+    if (CO_UNLIKELY(waiter->as > 0)) {
+        result = co__select_decide(waiter, result);
+    } else if (CO_UNLIKELY(waiter->as < 0)) {
         if (!co__chan_claim(waiter))
             return 0;
         co__chan_waiter_of(waiter)->result = result;
-        result = abs(waiter->as);
+        result = -waiter->as;
     }
     return co__wake_inline(task, result);
 }

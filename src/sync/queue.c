@@ -153,7 +153,7 @@ CO_INLINE int wait_turn(const struct co__here *here, struct co__waitlist *list,
 {
     if (CO_UNLIKELY(!here->loop))
         return -EPERM;
-    here->task->waiter.with = (void *)element;
+    here->task->places[0].with = (void *)element;
     return co__wait_in(here, list, reason);
 }
 

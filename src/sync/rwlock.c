@@ -50,7 +50,7 @@ static CO_NOINLINE int lock_wait(const struct co__here *here, co_rwlock *lock,
         return -EDEADLK;
     if (CO_UNLIKELY(!here->loop))
         return -EPERM;
-    here->task->waiter.as = as;
+    here->task->places[0].as = as;
     here->task->waits_on = &lock->co__writer;
     r = co__wait_in(here, &lock->co__waiters, CO__WAIT_RWLOCK);
     if (CO_UNLIKELY(r < 0))

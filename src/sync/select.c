@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "core/park.h"
 
-#define FEW  4  /* cases that take little of the stack */
+#define FEW  CO__PLACES
 #define MANY 16 /* more are on the heap */
 
 static CO_TLS uint32_t thread_choice = 1;
@@ -334,32 +334,37 @@ CO_INLINE void unlink_one(struct co__waiter *link)
 
     if (!list)
         return;
-    if (CO_LIKELY(list->head == link && list->tail == link))
+    if (CO_LIKELY(list->head == link && list->tail == link)) {
         list->head = list->tail = NULL;
-    else
+        link->list = NULL;
+    } else {
         co__waitlist_remove(link);
+    }
 }
 
-/* Wait for channels of this loop and nothing else. */
+int co__select_decide(struct co__waiter *waiter, int result)
+{
+    struct co_task *task = waiter->task;
+
+    task->cases[waiter->as - 1].result = result;
+    for (int i = 0; i < CO__PLACES; i++)
+        unlink_one(&task->places[i]);
+    return waiter->as - 1;
+}
+
+/* Wait for channels of this loop and nothing else: by the places of the task,
+ * so that who hands over decides. */
 CO_INLINE int wait_simple(struct co_loop *loop, co_case *cases, size_t count)
 {
-    struct co__chan_waiter waiter[FEW];
-    int r;
+    struct co_task *task = loop->self;
 
+    task->cases = cases;
     for (size_t i = 0; i < count; i++) {
-        waiter[i].link.with = cases[i].co__value;
-        waiter[i].link.as = (int)i + 1;
-        co__waitlist_push(co__case_list(&cases[i]), &waiter[i].link,
-                          loop->self);
+        task->places[i].with = cases[i].co__value;
+        task->places[i].as = (int)i + 1;
+        co__waitlist_push(co__case_list(&cases[i]), &task->places[i], task);
     }
-    r = co__park_inline(loop, loop->self, CO__WAIT_SELECT, CO_NEVER);
-    for (size_t i = 0; i < count; i++)
-        unlink_one(&waiter[i].link);
-    CO_ASSERT(r != 0);
-    if (CO_UNLIKELY(r <= 0))
-        return r;
-    cases[r - 1].result = waiter[r - 1].result;
-    return r - 1;
+    return co__park_inline(loop, task, CO__WAIT_SELECT, CO_NEVER);
 }
 
 int co_select(co_case *cases, size_t count)

@@ -269,7 +269,8 @@ static void prepare(struct co__select *s)
             continue;
         node->chan.link.list = NULL;
         node->chan.link.with = c->co__value;
-        node->chan.link.as = (int)i + 1;
+        node->chan.link.as = -(int)i - 1;
+        node->chan.claim = NULL;
         node->chan.to = &s->remote;
         if (is_shared(c))
             add_lock(s, c->co__object);
@@ -280,10 +281,8 @@ static void prepare(struct co__select *s)
         return;
     s->external = 1;
     for (unsigned i = 0; i < s->count; i++)
-        if (is_handed(&s->cases[i])) {
+        if (is_handed(&s->cases[i]))
             s->nodes[i].chan.claim = &s->claim;
-            s->nodes[i].chan.link.as *= -1;
-        }
 }
 
 int co__select_wait(struct co__select *s, struct co__select_node *nodes)

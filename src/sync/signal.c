@@ -176,7 +176,7 @@ int co_signal_wait(co_signal *signal)
     r = co__signal_take(signal);
     if (r != -EAGAIN)
         return r;
-    here.task->waiter.as = 0;
+    here.task->places[0].as = 0;
     here.loop->external++;
     r = co__wait_in(&here, &signal->waiters, CO__WAIT_SIGNAL);
     here.loop->external--;

@@ -2,6 +2,10 @@
 /* What a keeper keeps: a number of the thread that each task has for itself. */
 #include "core/keep.h"
 
+#include <coppice.h>
+
+#include <string.h>
+
 #include "support/check_main.h"
 #include "support/tasks.h"
 
@@ -73,6 +77,46 @@ CO_TASK_TEST(each_task_has_its_own)
     ck_assert_int_eq(left, arrived);
     ck_assert_int_gt(left, 0);
     ck_assert_int_eq(ended, 5);
+}
+
+static co_sem turn[2];
+
+/* Waits in a line each time, and hands over to the other; the second does not
+ * the last time. */
+static int take_turns(void *me)
+{
+    int i = co_test_return(me), wrong = 0;
+
+    for (int n = 0; n < 10; n++) {
+        number = 100 * i + n;
+        if (co_sem_acquire(&turn[i]) < 0)
+            return -1;
+        wrong += number != 100 * i + n;
+        if (i == 0 || n < 9)
+            ck_assert_int_eq(co_sem_release(&turn[1 - i]), 0);
+    }
+    number = 100 * i;
+    wrong += co_sem_acquire(&turn[i]) != -ECANCELED || number != 100 * i;
+    return wrong;
+}
+
+CO_TASK_TEST(each_task_has_its_own_after_it_stood_in_line)
+{
+    co_task *tasks[2];
+
+    number = 77;
+    memset(turn, 0, sizeof(turn));
+    for (int i = 0; i < 2; i++)
+        tasks[i] = co_test_spawn(take_turns, co_test_number(i));
+    ck_assert_int_eq(co_sem_release(&turn[0]), 0);
+    for (int i = 0; i < 60; i++)
+        co_test_yield();
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(co_cancel(tasks[i]), 1);
+        ck_assert_int_eq(co_test_result(tasks[i]), 0);
+    }
+    ck_assert_int_eq(number, 77);
+    ck_assert_int_eq(left, arrived);
 }
 
 static int see(void *unused)
@@ -150,6 +194,7 @@ static Suite *suite(void)
 
     tcase_add_checked_fixture(tc, keep, keep_no_more);
     tcase_add_test(tc, each_task_has_its_own);
+    tcase_add_test(tc, each_task_has_its_own_after_it_stood_in_line);
     tcase_add_test(tc, what_a_task_leaves_behind_is_nobodys);
     tcase_add_test(tc, an_eager_task_does_not_find_its_parents);
     suite_add_tcase(s, tc);

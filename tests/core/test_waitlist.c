@@ -3,6 +3,7 @@
  * served, unlinked on each way out, nothing granted to who does not take it. */
 #include "core/waitlist.h"
 
+#include "core/park.h"
 #include "core/sched.h"
 
 #include "support/check_main.h"
@@ -220,6 +221,117 @@ CO_TASK_TEST(cancelled_waiters_leave_the_middle_and_the_ends)
     ck_assert(co__waitlist_empty(&line));
 }
 
+/* ---- in places of the task ----------------------------------------------- */
+
+static int stand_in_place(void *event)
+{
+    co_loop *loop = co_loop_running();
+    int r = co__park_in(loop, loop->self, &line, CO__WAIT_JOIN);
+
+    ck_assert_ptr_null(loop->self->places[0].list);
+    if (r >= 0)
+        co_test_log_add(&events, (char)(intptr_t)event);
+    return r;
+}
+
+static co_time limit;
+
+static int stand_in_place_briefly(void *event)
+{
+    int r = 0;
+
+    co_deadline(limit) {
+        r = stand_in_place(event);
+    }
+    return r;
+}
+
+static void spawn_all(co_task_fn fn)
+{
+    memset(&line, 0, sizeof(line));
+    events = (struct co_test_log){.length = 0};
+    for (int i = 0; i < 5; i++)
+        task[i] = co_test_spawn(fn, co_test_number('a' + i));
+}
+
+CO_TASK_TEST(who_is_granted_to_in_its_place_has_left_it)
+{
+    spawn_all(stand_in_place);
+    co_test_yield();
+    for (int i = 0; i < 2; i++) {
+        ck_assert_ptr_eq(line.head, &task[i]->places[0]);
+        ck_assert_ptr_eq(co__waitlist_grant(&line, i), &task[i]->places[0]);
+        ck_assert_ptr_null(task[i]->places[0].list);
+        check_list(&line);
+    }
+    co__waitlist_wake_all(&line, 7);
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(co_test_result(task[i]), i < 2 ? i : 7);
+    ck_assert_str_eq(events.text, "abcde");
+}
+
+/* Before it runs: others need not look whether it is still there. */
+CO_TASK_TEST(cancelled_task_leaves_its_place_at_once)
+{
+    static const int order[] = {2, 0, 4, 1, 3};
+
+    spawn_all(stand_in_place);
+    co_test_yield();
+    for (int i = 0; i < 5; i++) {
+        co_task *cancelled = task[order[i]];
+
+        ck_assert_int_eq(co_cancel(cancelled), 1);
+        ck_assert_int_eq(cancelled->state, CO__TASK_READY);
+        ck_assert_ptr_null(cancelled->places[0].list);
+        check_list(&line);
+    }
+    ck_assert(co__waitlist_empty(&line));
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(co_test_result(task[i]), -ECANCELED);
+    ck_assert_str_eq(events.text, "");
+}
+
+CO_TASK_TEST(task_that_times_out_leaves_its_place_at_once)
+{
+    limit = co_now() + CO_MS;
+    spawn_all(stand_in_place_briefly);
+    ck_assert_int_eq(co_sleep_until(limit), 0); /* whose timer comes first */
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(task[i]->state, CO__TASK_READY);
+    ck_assert(co__waitlist_empty(&line));
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(co_test_result(task[i]), -ETIMEDOUT);
+}
+
+CO_TASK_TEST(all_places_of_a_task_are_left_together)
+{
+    struct co__waitlist lines[CO__PLACES] = {{0}};
+    co_task *self = co_self();
+
+    for (int i = 0; i < CO__PLACES; i++)
+        co__waitlist_push(&lines[i], &self->places[i], self);
+    co__leave_places(self);
+    for (int i = 0; i < CO__PLACES; i++)
+        ck_assert(co__waitlist_empty(&lines[i]));
+}
+
+static void stand_in_a_callback(void *result)
+{
+    *(int *)result = stand_in_place(NULL);
+}
+
+CO_TASK_TEST(a_callback_takes_no_place)
+{
+    int result = 0;
+    co_call call = {.fn = stand_in_a_callback, .arg = &result};
+
+    memset(&line, 0, sizeof(line));
+    ck_assert_int_eq(co_call_soon_threadsafe(co_loop_running(), &call), 0);
+    ck_assert_int_eq(co_sleep(1), 0);
+    ck_assert_int_eq(result, -EPERM);
+    ck_assert(co__waitlist_empty(&line));
+}
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("core/waitlist");
@@ -237,6 +349,11 @@ static Suite *suite(void)
     tcase_add_test(tc, waiter_that_times_out_leaves_the_line);
     tcase_add_test(tc, waiter_that_cannot_wait_joins_no_line);
     tcase_add_test(tc, cancelled_waiters_leave_the_middle_and_the_ends);
+    tcase_add_test(tc, who_is_granted_to_in_its_place_has_left_it);
+    tcase_add_test(tc, cancelled_task_leaves_its_place_at_once);
+    tcase_add_test(tc, task_that_times_out_leaves_its_place_at_once);
+    tcase_add_test(tc, all_places_of_a_task_are_left_together);
+    tcase_add_test(tc, a_callback_takes_no_place);
     suite_add_tcase(s, tc);
     return s;
 }
