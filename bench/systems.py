@@ -220,6 +220,9 @@ SYSTEMS = [
                      if row.name not in
                      THREADS + OFFLOAD + TLS + UDP + CHURN + LINE + PG],
            by_question("limit"), ["limit_echo"], proxy=["limit_proxy"]),
+    # The same with our way to leave a switch, where tasks hand over.
+    System("limit_place", [*CHANNELS, "sem_handoff", *FUTURES, *GROUPS,
+                           *SELECT], by_question("limit_place")),
     System("raw_epoll", [*NET, *UDP, *CHURN, *LINE],
            server=["raw_epoll_echo"], udp=["raw_epoll_udp"],
            churn=["raw_epoll_churn"], line=["raw_epoll_line"],

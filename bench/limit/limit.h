@@ -32,6 +32,21 @@
 #define LIMIT_POLL_NS    20000
 #define LIMIT_EVENTS_MAX 256
 
+/* As limit_place the same programs go on by a jump where they do not go back to
+ * the place that the switch was called from, as ours do. */
+#ifdef LIMIT_PLACE
+#define LIMIT_HERE "    mov 56(%rsp), %rcx\n"
+#define LIMIT_LEAVE                                                            \
+    "    cmp %rcx, (%rsp)\n"                                                   \
+    "    jne 1f\n"                                                             \
+    "    ret\n"                                                                \
+    "1:  pop %rcx\n"                                                           \
+    "    notrack jmp *%rcx\n"
+#else
+#define LIMIT_HERE  ""
+#define LIMIT_LEAVE "    ret\n"
+#endif
+
 /*
  * Save the callee-saved registers here, take up the other stack there, and
  * return value as the result of the call that left that stack.
@@ -48,8 +63,7 @@ __asm__(".text\n"
         "    push %r15\n"
         "    sub $8, %rsp\n"
         "    stmxcsr (%rsp)\n"
-        "    fnstcw 4(%rsp)\n"
-        "    mov %rsp, (%rdi)\n"
+        "    fnstcw 4(%rsp)\n" LIMIT_HERE "    mov %rsp, (%rdi)\n"
         "    mov %rsi, %rsp\n"
         "    ldmxcsr (%rsp)\n"
         "    fldcw 4(%rsp)\n"
@@ -60,8 +74,7 @@ __asm__(".text\n"
         "    pop %r12\n"
         "    pop %rbx\n"
         "    pop %rbp\n"
-        "    mov %edx, %eax\n"
-        "    ret\n"
+        "    mov %edx, %eax\n" LIMIT_LEAVE
         ".size limit_switch, . - limit_switch\n");
 int limit_switch(void **from, void *to, int value);
 
