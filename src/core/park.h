@@ -16,6 +16,16 @@
 #define CO__PREFETCH_TASK  16
 #define CO__PREFETCH_FRAME 8
 
+/* How many lines of its stack a task touches that goes on after an event. */
+#define CO__FETCH_LINES 6
+
+/* Fetch the frames of a parked task, which is about to be made ready. */
+CO_INLINE void co__fetch_frames(const struct co_task *task)
+{
+    for (uintptr_t i = 0; i < CO__FETCH_LINES; i++)
+        __builtin_prefetch((void *)((uintptr_t)task->sp + i * CO_CACHE_LINE));
+}
+
 /* Take the first ready task off the queue; there is one. */
 CO_INLINE struct co_task *co__take(struct co_loop *loop)
 {

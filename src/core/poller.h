@@ -154,6 +154,17 @@ struct co__poller_ops {
  * hands it to the slot of the descriptor. */
 void co__fd_ready(struct co_loop *loop, int fd, uint32_t gen, uint32_t mask);
 
+/*
+ * Events of these descriptors are about to be reported (less than 0: of none):
+ * fetch what that, and going on after it, will touch. It changes nothing. At
+ * most CO__EXPECT_MAX at a time: more would be gone from the caches again when
+ * their tasks run, with what the kernel has touched to find them. Implemented
+ * in io/.
+ */
+#define CO__EXPECT_MIN 4u /* fewer are not worth it */
+#define CO__EXPECT_MAX 32u
+void co__fds_expect(const struct co_loop *loop, const int *fds, unsigned count);
+
 /* Whether a number's generation has ended. Implemented in io/, for who is told
  * of it by `lapse`. */
 int co__fd_lapsed(int fd, uint32_t gen);

@@ -17,7 +17,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define EVENTS_MAX 256
+#define EVENTS_MAX CO__EXPECT_MAX /* for the same reason */
 #define WATCHED    (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
 struct co__poller {
@@ -201,11 +201,22 @@ static CO_COLD int own_event(struct co__poller *poller, uint64_t data)
     return 0;
 }
 
+static void expect(const struct co__poller *poller, int count)
+{
+    int fds[EVENTS_MAX];
+
+    for (int i = 0; i < count; i++)
+        fds[i] = (int)(uint32_t)poller->events[i].data.u64;
+    co__fds_expect(poller->loop, fds, (unsigned)count);
+}
+
 static int epoll_poll(struct co__poller *poller, co_time now, co_time deadline)
 {
     int n = wait_events(poller, now, deadline);
     int reported = 0;
 
+    if (n >= (int)CO__EXPECT_MIN)
+        expect(poller, n);
     for (int i = 0; i < n; i++) {
         const struct epoll_event *event = &poller->events[i];
         uint64_t data = event->data.u64;

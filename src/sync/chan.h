@@ -50,7 +50,7 @@ struct co_chan {
 /*
  * Who waits is there `as`
  *  - 0: who sends or receives;
- *  - a number from 1: that case of a co_select that waits in places of its task;
+ *  - a number from 1: that case of a co_select that waits in its task's places;
  *  - a negative number: such a case of any other co_select.
  * It is `with` the element: where to copy from, or to. The last kind, and all
  * on a thread-safe channel, are one of these:

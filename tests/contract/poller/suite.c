@@ -29,6 +29,15 @@ void co__fd_ready(struct co_loop *loop, int fd, uint32_t gen, uint32_t mask)
     reports[fd].mask |= mask;
 }
 
+void co__fds_expect(const struct co_loop *loop, const int *fds, unsigned count)
+{
+    ck_assert_ptr_eq(loop, loop_of_nobody());
+    ck_assert_uint_ge(count, CO__EXPECT_MIN);
+    ck_assert_uint_le(count, CO__EXPECT_MAX);
+    for (unsigned i = 0; i < count; i++)
+        ck_assert_int_lt(fds[i], FDS_MAX); /* less than 0: its own */
+}
+
 void forget(void)
 {
     memset(reports, 0, sizeof(reports));
