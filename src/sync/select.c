@@ -12,8 +12,8 @@
 #include "base/alloc.h"
 #include "core/park.h"
 
-#define FEW  CO__PLACES
-#define MANY 16 /* more are on the heap */
+#define FEW  CO__PLACES /* cases that take little of the stack, or none */
+#define MANY 16         /* more are on the heap */
 
 static CO_TLS uint32_t thread_choice = 1;
 
