@@ -14,6 +14,7 @@
 #include "support/check_main.h"
 #include "support/tasks.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -521,12 +522,16 @@ CO_TASK_TEST(another_thread_may_not_close_it)
     ck_assert_int_eq(co_signal_close(signal), 0);
 }
 
-/* Waiting for a signal alone is no deadlock, though no task can end it. */
+/* Waiting for a signal alone is no deadlock, though no task can end it.
+ * ThreadSanitizer makes room for a fiber's signals when it is about to wait for
+ * the first time; LLVM's before 17 loses one that comes just then. So that is
+ * done before. */
 static int wait_for_another(void *arg)
 {
     co_signal *signal = open_both();
     int r;
 
+    poll(NULL, 0, 0);
     sem_post(arg);
     r = co_signal_wait(signal);
     co_signal_close(signal);
