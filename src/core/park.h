@@ -97,24 +97,6 @@ CO_INLINE int co__limit_is_set(const struct co_task *task)
            (co__timer_armed(&task->timer) && task->timer.deadline <= limit);
 }
 
-/* co__park_in for a task that must not wait, or has a keeper. In sched.c. */
-int co__park_in_unusual(struct co_loop *loop, struct co_task *task,
-                        struct co__waitlist *list, unsigned reason);
-
-/* On to the next task, which is to return here with a value. */
-CO_INLINE int co__park_now(struct co_loop *loop, struct co_task *task,
-                           unsigned reason, co_time until)
-{
-    task->state = CO__TASK_PARKED;
-    task->reason = (uint8_t)reason;
-    task->since = loop->now;
-    task->until = until;
-    if (CO_UNLIKELY(--loop->slice <= 0) || loop->head == loop->tail ||
-        !co__limit_is_set(task))
-        return co__park_slow(loop, task);
-    return co__switch_to(loop, task, co__take(loop));
-}
-
 /* co__park and co__park_until. */
 CO_INLINE int co__park_inline(struct co_loop *loop, struct co_task *task,
                               unsigned reason, co_time until)
@@ -125,7 +107,14 @@ CO_INLINE int co__park_inline(struct co_loop *loop, struct co_task *task,
         return task->flags & CO__FLAG_CALLBACK
                    ? -EPERM
                    : co__park_kept(loop, task, reason, until);
-    return co__park_now(loop, task, reason, until);
+    task->state = CO__TASK_PARKED;
+    task->reason = (uint8_t)reason;
+    task->since = loop->now;
+    task->until = until;
+    if (CO_UNLIKELY(--loop->slice <= 0) || loop->head == loop->tail ||
+        !co__limit_is_set(task))
+        return co__park_slow(loop, task);
+    return co__switch_to(loop, task, co__take(loop));
 }
 
 /*
@@ -139,12 +128,11 @@ CO_INLINE int co__park_inline(struct co_loop *loop, struct co_task *task,
 CO_INLINE int co__park_in(struct co_loop *loop, struct co_task *task,
                           struct co__waitlist *list, unsigned reason)
 {
-    CO_ASSERT(task == loop->self && task->state == CO__TASK_READY);
     CO_ASSERT(!task->places[0].list);
-    if (CO_UNLIKELY(task->flags & (CO__FLAG_CALLBACK | CO__FLAG_KEEPS)))
-        return co__park_in_unusual(loop, task, list, reason);
+    if (CO_UNLIKELY(task->flags & CO__FLAG_CALLBACK))
+        return -EPERM;
     co__waitlist_push(list, &task->places[0], task);
-    return co__park_now(loop, task, reason, CO_NEVER);
+    return co__park_inline(loop, task, reason, CO_NEVER);
 }
 
 /*

@@ -258,20 +258,6 @@ CO_NOINLINE int co__park_kept(struct co_loop *loop, struct co_task *task,
     return value;
 }
 
-CO_NOINLINE int co__park_in_unusual(struct co_loop *loop, struct co_task *task,
-                                    struct co__waitlist *list, unsigned reason)
-{
-    void *kept[CO__KEPT_WORDS];
-    int value;
-
-    if (task->flags & CO__FLAG_CALLBACK)
-        return -EPERM;
-    keeper_leave(task, kept);
-    value = co__park_in(loop, task, list, reason);
-    keeper_arrive(task, kept);
-    return value;
-}
-
 CO_INLINE int park_into(struct co_loop *loop, struct co_task *task,
                         unsigned reason, struct co_task *to, int value)
 {

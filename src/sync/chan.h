@@ -106,9 +106,8 @@ CO_INLINE void co__chan_ring_take(struct co_chan *chan, void *element)
 /* Whether this thread may be the one that hands over to a select. */
 CO_INLINE int co__chan_claim(struct co__waiter *waiter)
 {
-    int open = 0;
-
     atomic_int *claim;
+    int open = 0;
 
     if (waiter->as == 0)
         return 1;

@@ -327,28 +327,12 @@ CO_INLINE unsigned choose(struct co_loop *loop, unsigned ready)
     return (unsigned)__builtin_ctz(ready);
 }
 
-/* co__waitlist_remove; mostly it stands alone. */
-CO_INLINE void unlink_one(struct co__waiter *link)
-{
-    struct co__waitlist *list = link->list;
-
-    if (!list)
-        return;
-    if (CO_LIKELY(list->head == link && list->tail == link)) {
-        list->head = list->tail = NULL;
-        link->list = NULL;
-    } else {
-        co__waitlist_remove(link);
-    }
-}
-
 int co__select_decide(struct co__waiter *waiter, int result)
 {
     struct co_task *task = waiter->task;
 
     task->cases[waiter->as - 1].result = result;
-    for (int i = 0; i < CO__PLACES; i++)
-        unlink_one(&task->places[i]);
+    co__leave_places(task);
     return waiter->as - 1;
 }
 
