@@ -28,11 +28,11 @@
 #define CO__POLL_PERIOD (20 * CO_US)
 /* Operations that did not park, and how long, before a task gives way. The look
  * at the clock, every 16 of them, would cost more than some operations do: of
- * those eight count as one. */
+ * those 32 count as one. */
 #define CO__BUDGET       128
 #define CO__BUDGET_LOOK  16
 #define CO__BUDGET_TIME  (100 * CO_US)
-#define CO__BUDGET_LIGHT 8
+#define CO__BUDGET_LIGHT 32
 #define CO__BUDGET_FULL  (CO__BUDGET_LOOK * CO__BUDGET_LIGHT)
 
 /* Limits from FAR on are counted from the loop's last look at the clock, up to
@@ -63,7 +63,8 @@ struct co_loop {
     uint32_t tail;
     uint32_t mask;  /* entries - 1 */
     int32_t slice;  /* switches until the next look at the clock */
-    int32_t budget; /* light operations until the next look at its time */
+    int32_t budget; /* light operations until the next look at its time; one at
+                     * least whenever a task goes on */
     uint32_t looks; /* such looks since the running task started */
     uint32_t flags;
     uint32_t spawned; /* tasks so far: their ids */

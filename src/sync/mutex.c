@@ -72,12 +72,19 @@ static CO_NOINLINE void unlock_slow(co_mutex *mutex)
     co__mutex_hand_over(mutex);
 }
 
+/* Whether somebody else owns it, or somebody waits: one branch, as each costs
+ * half a cycle, and all else here takes six. */
+CO_INLINE int is_unusual(const co_mutex *mutex, const struct co_task *self)
+{
+    return (((uintptr_t)mutex->co__owner ^ (uintptr_t)self) |
+            (uintptr_t)mutex->co__waiters.head) != 0;
+}
+
 void co_mutex_unlock(co_mutex *mutex)
 {
     struct co_loop *loop = co__loop;
 
-    if (CO_UNLIKELY(!loop || !mutex || mutex->co__owner != loop->self ||
-                    mutex->co__waiters.head))
+    if (CO_UNLIKELY(!loop || !mutex || is_unusual(mutex, loop->self)))
         unlock_slow(mutex);
     else
         mutex->co__owner = NULL;

@@ -35,8 +35,9 @@ CO_INLINE int co__swift(struct co__here *here)
 {
     if (CO_UNLIKELY(!co__here(here)))
         return 0;
+    CO_ASSERT(here->loop->budget > 0);
     return CO_LIKELY(here->task->chain.due > here->loop->now &&
-                     --here->loop->budget > 0);
+                     --here->loop->budget != 0);
 }
 
 /* Stand in line until something is granted: the value of the grant, or

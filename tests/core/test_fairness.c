@@ -8,6 +8,8 @@
 #include "support/tasks.h"
 #include "support/virtual_clock.h"
 
+#include <coppice/mutex.h>
+
 static struct co_test_log events;
 
 static int log_three_times(void *event)
@@ -216,6 +218,39 @@ CO_TASK_TEST(task_gives_way_after_100_microseconds)
     ck_assert_int_le(at, 2 * CO__BUDGET_LOOK);
 }
 
+/* A lock, a permit: of such 32 count as one. */
+static int light_operations_before_another_runs(co_time each)
+{
+    co_mutex mutex = {0};
+    co_task *other;
+    int at = 0;
+
+    co_test_yield();
+    other = co_test_spawn(note_operations, &at);
+    for (operations = 0; !at && operations < 100000;) {
+        co_test_clock_pass(each);
+        operations++;
+        ck_assert_int_eq(co_mutex_lock(&mutex), 0);
+        co_mutex_unlock(&mutex);
+    }
+    ck_assert_int_eq(co_test_result(other), 0);
+    return at;
+}
+
+CO_TASK_TEST(task_gives_way_after_4096_light_operations)
+{
+    ck_assert_int_eq(light_operations_before_another_runs(0),
+                     CO__BUDGET * CO__BUDGET_LIGHT);
+    ck_assert_int_eq(CO__BUDGET_LIGHT, 32);
+}
+
+CO_TASK_TEST(task_gives_way_after_100_microseconds_of_light_operations)
+{
+    int at = light_operations_before_another_runs(CO_US);
+
+    ck_assert_int_le(at, 2 * CO__BUDGET_LOOK * CO__BUDGET_LIGHT);
+}
+
 static void operate_beside_a_sleeper(co_time each)
 {
     co_time ns = CO_MS, before = co_now();
@@ -310,6 +345,9 @@ static Suite *suite(void)
     tcase_add_test(tc, clock_is_looked_at_every_61_switches);
     tcase_add_test(tc, task_gives_way_after_128_operations);
     tcase_add_test(tc, task_gives_way_after_100_microseconds);
+    tcase_add_test(tc, task_gives_way_after_4096_light_operations);
+    tcase_add_test(tc,
+                   task_gives_way_after_100_microseconds_of_light_operations);
     tcase_add_test(tc, timer_is_not_starved_by_a_task_that_never_waits);
     tcase_add_test(tc, task_that_its_own_park_makes_ready_goes_on);
     tcase_add_test(tc,
