@@ -4,8 +4,8 @@
 
 static void ended(struct co__command *command, int result, unsigned end)
 {
+    (void)end;
     command->result = result;
-    command->end = (uint8_t)end;
     co__wake(command->task, 0);
 }
 
@@ -22,11 +22,11 @@ static CO_NOINLINE int interrupted(const struct co__here *here,
     return command->result == -ECANCELED ? error : command->result;
 }
 
-int co__command_wait(const struct co__here *here, struct co__command *command,
-                     enum co__wait_reason reason)
+int co__command_wait_on(const struct co__here *here,
+                        struct co__command *command,
+                        enum co__wait_reason reason, int r)
 {
     struct co_task *task = here->task;
-    int r = co__park(here->loop, task, reason);
 
     while (CO_UNLIKELY(!command->over)) {
         if (r == 0 && task->chain.due <= here->loop->now)

@@ -60,23 +60,20 @@ enum co__command_code {
 #define CO__DATA_ONLY 1u         /* as fdatasync */
 
 /* Of `hint`. */
-#define CO__HINT_WAIT 0x01u /* RECV...: nothing is there: do not try first */
 /* ACCEPT: again and again, until cancelled; the first -EINVAL may say that the
  * kernel does not know how. */
-#define CO__HINT_MULTI 0x02u
+#define CO__HINT_MULTI 0x01u
 /* OPENAT: do not try with O_NONBLOCK first, of a FIFO that is not the same. */
-#define CO__HINT_BLOCKS 0x04u
+#define CO__HINT_BLOCKS 0x02u
 /* `gen` is the number's: it must not be done to what the number is later. */
-#define CO__HINT_BOUND 0x08u
+#define CO__HINT_BOUND 0x04u
 
 /* What the end is reported with. */
-#define CO__END_MORE  0x01u /* it is not the end: of MULTI alone */
-#define CO__END_STILL 0x02u /* RECV, ACCEPT: there is more to be had */
+#define CO__END_MORE 0x01u /* it is not the end: of MULTI alone */
 
 struct co__command {
     uint8_t code;
     uint8_t hint;
-    uint8_t end;  /* CO__END_..., valid with `result` */
     uint8_t over; /* its end was reported; the backend's field */
     int fd;
     void *data;
@@ -109,7 +106,18 @@ int co__command_run(const struct co__here *here, struct co__command *command,
 
 /* The second half of it, for a command of the caller's making: it has been
  * submitted, and its `done` sets result and wakes the task. */
-int co__command_wait(const struct co__here *here, struct co__command *command,
-                     enum co__wait_reason reason);
+int co__command_wait_on(const struct co__here *here,
+                        struct co__command *command,
+                        enum co__wait_reason reason, int parked);
+CO_INLINE int co__command_wait(const struct co__here *here,
+                               struct co__command *command,
+                               enum co__wait_reason reason)
+{
+    int r = co__park(here->loop, here->task, reason);
+
+    if (CO_LIKELY(r == 0 && command->over))
+        return command->result;
+    return co__command_wait_on(here, command, reason, r);
+}
 
 #endif

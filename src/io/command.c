@@ -18,8 +18,8 @@
 
 static void ended(struct co__command *command, int result, unsigned end)
 {
+    (void)end;
     command->result = result;
-    command->end = (uint8_t)end;
     co__wake_inline(command->task, 0);
 }
 
@@ -61,8 +61,6 @@ static int carry_out(const struct co__here *here, struct co__fd_slot *slot,
     command->task = here->task;
     command->gen = slot->gen;
     command->hint = CO__HINT_BOUND;
-    if (op->direction == CO_READABLE && slot->flags & CO__FD_DRY)
-        command->hint |= CO__HINT_WAIT;
     r = here->loop->poller_ops->submit(here->loop->poller, command);
     if (CO_UNLIKELY(r < 0))
         return r;
@@ -71,12 +69,6 @@ static int carry_out(const struct co__here *here, struct co__fd_slot *slot,
     if (CO_UNLIKELY(!line->waiter.list)) /* closed: the slot is not ours */
         return r == -ECANCELED ? -EBADF : r;
     slot->flags &= (uint16_t)~CO__FD_BUSY(op->direction);
-    if (op->direction == CO_READABLE && slot->flags & CO__FD_DRAIN) {
-        if (command->end & CO__END_STILL)
-            slot->flags &= (uint16_t)~CO__FD_DRY;
-        else
-            slot->flags |= CO__FD_DRY;
-    }
     return r;
 }
 

@@ -28,7 +28,6 @@
 #define CO__FD_SEEKS   0x80u /* it was found to have offsets, see file.c */
 /* The first in line in this direction has a command under way. */
 #define CO__FD_BUSY(direction) ((direction) << 8)
-#define CO__FD_DRY             0x400u /* the last command has left nothing */
 /* Of a listener, see ahead.c. */
 #define CO__FD_AHEAD   0x800u  /* connections have been accepted ahead */
 #define CO__FD_ACCEPTS 0x1000u /* a command goes on accepting */

@@ -70,7 +70,20 @@ int co__io_enter(void)
                            : co__block_enter();
 }
 
-CO_NOINLINE ssize_t co__io_wait(const struct co__here *here, struct co__op *op)
+/* Whether it is done by a command; `slot` may be NULL, or another number's. */
+CO_INLINE int is_command(const struct co__here *here,
+                         const struct co__fd_slot *slot,
+                         const struct co__op *op)
+{
+    return CO_UNLIKELY(co__commands(here->loop)) && slot &&
+           slot->flags & CO__FD_SEEN && co__fd_current(slot) &&
+           co__fd_commanded(slot) && op->kind->describe && !op->mode &&
+           !(here->task->flags & CO__FLAG_CALLBACK);
+}
+
+/* For readiness; or of a slot that has just been bound. */
+static CO_NOINLINE ssize_t try_and_wait(const struct co__here *here,
+                                        struct co__op *op)
 {
     struct co__waiter waiter = {.list = NULL};
     struct co__fd_slot *slot;
@@ -81,9 +94,7 @@ CO_NOINLINE ssize_t co__io_wait(const struct co__here *here, struct co__op *op)
 
     if (n < 0)
         return n;
-    if (CO_UNLIKELY(co__commands(here->loop)) && co__fd_commanded(slot) &&
-        op->kind->describe && !op->mode &&
-        !(here->task->flags & CO__FLAG_CALLBACK))
+    if (is_command(here, slot, op))
         return co__io_command(here, slot, op);
     list = co__fd_waiters(slot, op->direction);
     blind = !(slot->flags & CO__FD_OWN) || op->mode & ~CO__OP_AHEAD ||
@@ -108,6 +119,16 @@ CO_NOINLINE ssize_t co__io_wait(const struct co__here *here, struct co__op *op)
     if (waiter.list)
         co__fd_leave(slot, op->fd, op->direction, &waiter);
     return n;
+}
+
+/* Has no frame: what a task touches that goes on counts. */
+CO_NOINLINE ssize_t co__io_wait(const struct co__here *here, struct co__op *op)
+{
+    struct co__fd_slot *slot = co__fd_find(here->loop, op->fd);
+
+    if (is_command(here, slot, op))
+        return co__io_command(here, slot, op);
+    return try_and_wait(here, op);
 }
 
 /* ---- waiting alone ------------------------------------------------------- */

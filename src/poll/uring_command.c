@@ -45,10 +45,7 @@ uint64_t co__uring_commands(struct io_uring *ring)
 
 static uint16_t priority_of(const struct co__command *command)
 {
-    /* The same bit means different things. */
-    if (CO_UNLIKELY(command->code == CO__DO_ACCEPT))
-        return command->hint & CO__HINT_MULTI ? IORING_ACCEPT_MULTISHOT : 0;
-    return command->hint & CO__HINT_WAIT ? IORING_RECVSEND_POLL_FIRST : 0;
+    return command->hint & CO__HINT_MULTI ? IORING_ACCEPT_MULTISHOT : 0;
 }
 
 static uint32_t events_of(uint32_t mask)
@@ -106,8 +103,6 @@ void co__uring_command_ended(struct co__poller *poller, uint64_t data,
     struct co__command *command = (struct co__command *)(uintptr_t)data;
     unsigned end = 0;
 
-    if (flags & IORING_CQE_F_SOCK_NONEMPTY)
-        end |= CO__END_STILL;
     if (flags & IORING_CQE_F_MORE) {
         end |= CO__END_MORE;
     } else {
