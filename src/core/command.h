@@ -67,6 +67,10 @@ enum co__command_code {
 #define CO__HINT_BLOCKS 0x02u
 /* `gen` is the number's: it must not be done to what the number is later. */
 #define CO__HINT_BOUND 0x04u
+/* RECV: into a buffer that the backend has ready (co__lend); `data` points to a
+ * pointer to it, which is set if bytes have come, and then it is the caller's.
+ * There may be none: -EOPNOTSUPP, -ENOBUFS. */
+#define CO__HINT_LENT 0x08u
 
 /* What the end is reported with. */
 #define CO__END_MORE 0x01u /* it is not the end: of MULTI alone */

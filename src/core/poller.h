@@ -130,7 +130,8 @@ struct co__poller_ops {
     /* Carry a command out, see core/command.h: its end is reported by its
      * `done`, from within wait or forget, which may cancel commands, and calls
      * nothing else of the poller's. 0, or -EOPNOTSUPP (never for the
-     * socket calls, if submit is there at all), -ENOMEM. */
+     * socket calls, if submit is there at all, but with LENT), -ENOBUFS (LENT
+     * alone), -ENOMEM. */
     int (*submit)(struct co__poller *poller, struct co__command *command);
     /* Let go of a command as soon as can be; its end is reported all the same,
      * with its result or -ECANCELED. */
@@ -164,6 +165,11 @@ void co__fd_ready(struct co_loop *loop, int fd, uint32_t gen, uint32_t mask);
 #define CO__EXPECT_MIN 4u /* fewer are not worth it */
 #define CO__EXPECT_MAX 32u
 void co__fds_expect(const struct co_loop *loop, const int *fds, unsigned count);
+
+/* A buffer for what will be received, of the size of all such, which who has it
+ * may co__free; or NULL. Implemented in io/. */
+#define CO__LENT_BYTES ((size_t)16 * 1024)
+void *co__lend(void);
 
 /* Whether a number's generation has ended. Implemented in io/, for who is told
  * of it by `lapse`. */

@@ -13,7 +13,7 @@
 #include "core/run.h"
 #include "io/fdtable.h"
 
-#define KEPT_MAX (CO__SANITIZED ? 0u : 64u)
+#define KEPT_MAX (CO__SANITIZED ? 0u : 256u)
 
 /* At the beginning of one that is kept. */
 struct co__buffer {
@@ -46,6 +46,11 @@ void co__buffer_give(void *buffer, size_t bytes)
     kept->next = table->buffers;
     table->buffers = kept;
     table->buffers_count++;
+}
+
+void *co__lend(void)
+{
+    return co__buffer_take(CO__BUFFER_BYTES);
 }
 
 void co__buffers_rest(struct co__fd_table *table)

@@ -3,12 +3,15 @@
 #ifndef CO_IO_BUFFER_H
 #define CO_IO_BUFFER_H
 
+#include "core/poller.h"
+
 #include <stddef.h>
 
 struct co__fd_table;
 
-/* What most streams begin with; a loop keeps some of this size. */
-#define CO__BUFFER_BYTES ((size_t)16 * 1024)
+/* What most streams begin with; a loop keeps some of this size, and lends some
+ * to its backend. */
+#define CO__BUFFER_BYTES CO__LENT_BYTES
 
 /* As co__alloc and co__free. What one has may be resized by co__realloc;
  * `bytes` are those that it has now. */

@@ -55,12 +55,12 @@ static int carry_out(const struct co__here *here, struct co__fd_slot *slot,
     int r;
 
     memset(command, 0, sizeof(*command));
+    command->hint = CO__HINT_BOUND;
     op->kind->describe(op, command);
     command->fd = op->fd;
     command->done = ended;
     command->task = here->task;
     command->gen = slot->gen;
-    command->hint = CO__HINT_BOUND;
     r = here->loop->poller_ops->submit(here->loop->poller, command);
     if (CO_UNLIKELY(r < 0))
         return r;

@@ -289,6 +289,14 @@ static void describe_read(struct co__op *op, struct co__command *command)
     describe(op, command);
 }
 
+static void describe_receive(struct co__op *op, struct co__command *command)
+{
+    command->code = CO__DO_RECV;
+    command->hint |= CO__HINT_LENT;
+    command->data = ((struct rw_op *)op)->data;
+    command->len = CO__LENT_BYTES;
+}
+
 static void describe_write(struct co__op *op, struct co__command *command)
 {
     command->code = CO__DO_SEND;
@@ -312,6 +320,7 @@ static void describe_writev(struct co__op *op, struct co__command *command)
 }
 
 static const struct co__op_kind kind_read = {try_read, describe_read},
+                                kind_receive = {NULL, describe_receive},
                                 kind_write = {try_write, describe_write},
                                 kind_readv = {try_readv, describe_readv},
                                 kind_writev = {try_writev, describe_writev};
@@ -373,6 +382,15 @@ ssize_t co__fd_try_read(int fd, void *buffer, size_t len)
 ssize_t co__fd_try_write(int fd, const void *data, size_t len)
 {
     return try_now(&kind_write, CO_WRITABLE, fd, (void *)data, len);
+}
+
+ssize_t co__fd_receive(int fd, void **buffer)
+{
+    struct rw_op rw = {
+        .op = {.kind = &kind_receive, .fd = fd, .direction = CO_READABLE},
+        .data = buffer};
+
+    return co__io_by_command(&rw.op);
 }
 
 int co__io_vector_sum(const struct iovec *iov, int count, size_t *sum)

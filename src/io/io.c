@@ -131,6 +131,23 @@ CO_NOINLINE ssize_t co__io_wait(const struct co__here *here, struct co__op *op)
     return try_and_wait(here, op);
 }
 
+ssize_t co__io_by_command(struct co__op *op)
+{
+    struct co__here here;
+    struct co__fd_slot *slot;
+    ssize_t r;
+
+    if (!co__here(&here) || !co__commands(here.loop))
+        return -EOPNOTSUPP;
+    r = co__enter(here.loop, here.task);
+    if (r == 0)
+        r = co__fd_slot(here.loop, op->fd, &slot);
+    if (r < 0)
+        return r;
+    return is_command(&here, slot, op) ? co__io_command(&here, slot, op)
+                                       : -EOPNOTSUPP;
+}
+
 /* ---- waiting alone ------------------------------------------------------- */
 
 int co__fd_wait_begin(struct co_loop *loop, struct co__fd_wait *wait, int fd,

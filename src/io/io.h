@@ -71,6 +71,10 @@ ssize_t co__io_wait(const struct co__here *here, struct co__op *op);
 ssize_t co__io_command(const struct co__here *here, struct co__fd_slot *slot,
                        struct co__op *op);
 
+/* The whole operation, of a kind that is done by a command or not at all: then
+ * -EOPNOTSUPP. */
+ssize_t co__io_by_command(struct co__op *op);
+
 /* Whether a limit has come since a wait began: 0, -ECANCELED, -ETIMEDOUT. */
 CO_INLINE int co__io_limits(const struct co__here *here)
 {
@@ -95,6 +99,12 @@ int co__block_enter(void);
  * For who has waited, and was woken before a cancel came. */
 ssize_t co__fd_try_read(int fd, void *buffer, size_t len);
 ssize_t co__fd_try_write(int fd, const void *data, size_t len);
+
+/* Wait for bytes without a buffer: *buffer is one with what has come, of
+ * CO__LENT_BYTES at most and in size, if that is more than 0. To be freed, or
+ * given away, by the caller. As co_read; -EOPNOTSUPP, -ENOBUFS: wait and try
+ * instead. */
+ssize_t co__fd_receive(int fd, void **buffer);
 
 /* Wait until a descriptor is ready. Returns the directions, or a negative
  * errno. */

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "io/buffer.h"
+#include "io/io.h"
 #include "io/splice.h"
 #include "io/stream.h"
 
@@ -118,12 +119,41 @@ static ssize_t read_in(struct co_stream *stream)
     return n;
 }
 
+/* The next bytes in a buffer of the backend's, if it has any: else -EOPNOTSUPP
+ * or -ENOBUFS. */
+static ssize_t receive(struct co_stream *stream)
+{
+    int fd = co__stream_fd(stream);
+    void *in = NULL;
+    ssize_t n;
+
+    if (fd < 0 || stream->in_max < CO__BUFFER_BYTES)
+        return -EOPNOTSUPP;
+    n = co__fd_receive(fd, &in);
+    if (n > 0) {
+        stream->in = in;
+        stream->in_room = CO__BUFFER_BYTES;
+        stream->in_full = n == (ssize_t)stream->in_room;
+        stream->bytes_read += (size_t)n;
+    }
+    return stream->closed && n >= 0 ? -EBADF : n;
+}
+
 /* Read more into the buffer: how many bytes, 0 at the end, or an error. */
 static ssize_t fill(struct co_stream *stream)
 {
     ssize_t n = flush_before(stream);
     int waits = stream->ops->wait && !stream->in && !stream->piped;
 
+    if (n == 0 && waits && !stream->closed) {
+        n = receive(stream);
+        if (n >= 0) {
+            stream->in_count = (size_t)n;
+            return n;
+        }
+        if (n == -EOPNOTSUPP || n == -ENOBUFS)
+            n = 0;
+    }
     while (n == 0) {
         if (waits && !stream->closed)
             n = stream->ops->wait(stream->arg);

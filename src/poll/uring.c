@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The reactor over io_uring: the ring's life, and readiness. What it carries
- * out itself is in uring_command.c, what is queued in uring_queue.c.
+ * out itself is in uring_command.c, what is queued in uring_queue.c, what comes
+ * of it in uring_reap.c, and the buffers for that in uring_lend.c.
  *
  * All that is asked for is queued in the ring, and handed to the kernel by the
  * one system call of the turn, which also waits. Completions are taken from
@@ -66,10 +67,11 @@ static CO_TLS char this_thread;
 /* ---- the ring ------------------------------------------------------------ */
 
 /* liburing's own system calls. */
-static void ring_unmake(struct io_uring *ring)
+static void ring_unmake(struct io_uring *ring, struct co__uring_lent *lent)
 {
     co__unseen_unmap();
     io_uring_queue_exit(ring);
+    co__uring_lent_free(lent);
 }
 
 static int ring_make(struct co__poller *poller)
@@ -94,7 +96,7 @@ static int ring_make(struct co__poller *poller)
     poller->can = co__uring_commands(&poller->ring);
     if ((params.features & FEATURES_NEEDED) == FEATURES_NEEDED && poller->can)
         return 0;
-    ring_unmake(&poller->ring);
+    ring_unmake(&poller->ring, NULL);
     return -ENOSYS;
 }
 
@@ -103,8 +105,8 @@ static uint64_t token(int fd, uint32_t serial)
     return (uint64_t)serial << 32 | (uint32_t)fd << 1 | 1;
 }
 
-static int poll_add(struct co__poller *poller, int fd, unsigned events,
-                    int once, uint64_t data)
+int co__uring_poll(struct co__poller *poller, int fd, unsigned events, int once,
+                   uint64_t data)
 {
     struct io_uring_sqe *sqe = co__uring_sqe(poller);
 
@@ -120,17 +122,18 @@ static int poll_add(struct co__poller *poller, int fd, unsigned events,
 /* For wakes, and all that is registered. */
 static int register_all(struct co__poller *poller)
 {
-    int r = poll_add(poller, poller->wake.fd, POLLIN, 0, CO__URING_WAKE);
+    int r = co__uring_poll(poller, poller->wake.fd, POLLIN, 0, CO__URING_WAKE);
 
     if (r == 0 && poller->watched.fd >= 0)
-        r = poll_add(poller, poller->watched.fd, POLLIN, 0, CO__URING_WATCHED);
+        r = co__uring_poll(poller, poller->watched.fd, POLLIN, 0,
+                           CO__URING_WATCHED);
 
     for (unsigned fd = 0; r == 0 && fd < poller->watches_count; fd++) {
         const struct co__uring_watch *watch = &poller->watches[fd];
 
         if (watch->events)
-            r = poll_add(poller, (int)fd, watch->events, watch->once,
-                         token((int)fd, watch->serial));
+            r = co__uring_poll(poller, (int)fd, watch->events, watch->once,
+                               token((int)fd, watch->serial));
     }
     return r;
 }
@@ -140,6 +143,7 @@ static int register_all(struct co__poller *poller)
 static int ring_renew(struct co__poller *poller)
 {
     struct io_uring old = poller->ring;
+    struct co__uring_lent *lent = poller->lent;
     struct co__wake wake;
     int r;
 
@@ -154,7 +158,8 @@ static int ring_renew(struct co__poller *poller)
         co__wake_close(&wake);
         return r == -ENOSYS ? -ENOMEM : r;
     }
-    ring_unmake(&old);
+    ring_unmake(&old, lent);
+    poller->lent = NULL;
     co__wake_close(&poller->wake);
     poller->wake = wake;
     return 0;
@@ -165,7 +170,7 @@ static int ring_renew(struct co__poller *poller)
  * makes readable when there is work or a completion: with DEFER_TASKRUN the
  * ring's own tells of work only who waits in it. Made when it is asked for.
  */
-static void tell_outside(struct co__poller *poller)
+void co__uring_tell_outside(struct co__poller *poller)
 {
     if (*poller->ring.sq.kflags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW) ||
         io_uring_cq_ready(&poller->ring))
@@ -177,7 +182,7 @@ static int register_outside(struct co__poller *poller)
     int r = io_uring_register_eventfd(&poller->ring, poller->outside.fd);
 
     if (r == 0)
-        tell_outside(poller);
+        co__uring_tell_outside(poller);
     return r;
 }
 
@@ -217,8 +222,10 @@ static void uring_end(struct co__poller *poller, int idle)
 {
     if (io_uring_sq_ready(&poller->ring))
         io_uring_submit(co__uring_weeded(poller));
-    if (idle)
+    if (idle) {
+        co__uring_unlend(poller);
         ring_unregister(poller);
+    }
 }
 
 static int uring_open(struct co_loop *loop, struct co__poller **out)
@@ -248,7 +255,7 @@ free_poller:
 
 static void uring_abandon(struct co__poller *poller)
 {
-    ring_unmake(&poller->ring);
+    ring_unmake(&poller->ring, poller->lent);
     co__watches_close(&poller->watched);
     co__wake_close(&poller->wake);
     if (poller->has_outside)
@@ -366,7 +373,7 @@ static int add(struct co__poller *poller, int fd, uint32_t gen, unsigned events,
     }
     if (watch->events && (r = poll_remove(poller, fd, watch)) < 0)
         return r;
-    r = poll_add(poller, fd, events, once, token(fd, ++poller->serial));
+    r = co__uring_poll(poller, fd, events, once, token(fd, ++poller->serial));
     if (r < 0)
         return r;
     *watch = (struct co__uring_watch){
@@ -410,7 +417,8 @@ static int see_watches(struct co__poller *poller)
 
     if (r <= 0)
         return r;
-    r = poll_add(poller, poller->watched.fd, POLLIN, 0, CO__URING_WATCHED);
+    r = co__uring_poll(poller, poller->watched.fd, POLLIN, 0,
+                       CO__URING_WATCHED);
     if (r < 0) {
         co__watches_close(&poller->watched);
         co__watches_init(&poller->watched);
@@ -442,88 +450,6 @@ static void uring_end_watch(struct co__poller *poller,
 
 /* ---- waiting ------------------------------------------------------------- */
 
-static int report(struct co__poller *poller, uint64_t data, int result,
-                  unsigned flags)
-{
-    int fd;
-    struct co__uring_watch *watch = co__uring_watch_of(poller, data, &fd);
-
-    if (!watch)
-        return 0;
-    if (result < 0) /* closed, say: who waits finds out by trying */
-        result = POLLIN | POLLOUT | POLLERR;
-    else if (!watch->once && !(flags & IORING_CQE_F_MORE))
-        (void)poll_add(poller, fd, watch->events, 0, data);
-    if (watch->once)
-        watch->events = 0;
-    co__fd_ready(poller->loop, fd, watch->gen,
-                 co__epoll_mask((uint32_t)result));
-    return 1;
-}
-
-/* Of the poller's own descriptors. The count of wakes is never read: each adds
- * to it, and so is an edge. */
-static int own_event(struct co__poller *poller, uint64_t data, unsigned flags)
-{
-    int fd = data == CO__URING_WAKE ? poller->wake.fd : poller->watched.fd;
-
-    if (!(flags & IORING_CQE_F_MORE))
-        (void)poll_add(poller, fd, POLLIN, 0, data);
-    return data == CO__URING_WAKE ? 0 : co__watches_fire(&poller->watched);
-}
-
-static int take(struct co__poller *poller, const struct io_uring_cqe *cqe)
-{
-    uint64_t data = cqe->user_data;
-
-    if (data & 1)
-        return report(poller, data, cqe->res, cqe->flags);
-    if (CO_LIKELY(data >= CO__URING_COMMANDS)) {
-        co__uring_command_ended(poller, data, cqe->res, cqe->flags);
-        return 0;
-    }
-    return data == CO__URING_NOTHING ? 0 : own_event(poller, data, cqe->flags);
-}
-
-/* All completions that are there. */
-static int take_all(struct co__poller *poller)
-{
-    struct io_uring_cqe *cqe;
-    unsigned head, count;
-    int reported = 0;
-
-    do {
-        count = 0;
-        io_uring_for_each_cqe(&poller->ring, head, cqe)
-        {
-            reported += take(poller, cqe);
-            count++;
-        }
-        io_uring_cq_advance(&poller->ring, count);
-        /* There was no room for some. */
-        if (CO_UNLIKELY(*poller->ring.sq.kflags & IORING_SQ_CQ_OVERFLOW))
-            io_uring_get_events(&poller->ring);
-        else
-            break;
-    } while (count);
-    if (CO_UNLIKELY(poller->has_outside)) {
-        co__wake_take(&poller->outside);
-        tell_outside(poller);
-    }
-    return reported;
-}
-
-int co__uring_reap(struct co__poller *poller, unsigned wait)
-{
-    if (wait)
-        io_uring_submit_and_wait(co__uring_weeded(poller), wait);
-    else if (io_uring_sq_ready(&poller->ring) ||
-             *poller->ring.sq.kflags &
-                 (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW))
-        io_uring_submit_and_get_events(co__uring_weeded(poller));
-    return take_all(poller);
-}
-
 static int uring_wait(struct co__poller *poller, co_time now, co_time deadline)
 {
     struct __kernel_timespec ts;
@@ -538,7 +464,7 @@ static int uring_wait(struct co__poller *poller, co_time now, co_time deadline)
     ts.tv_nsec = left % CO_SEC;
     io_uring_submit_and_wait_timeout(co__uring_weeded(poller), &cqe, 1, &ts,
                                      NULL);
-    return take_all(poller);
+    return co__uring_take(poller);
 }
 
 static void uring_pause(struct co__poller *poller, co_time limit)

@@ -19,6 +19,9 @@ struct co__uring_watch {
     int once;        /* armed, not watched */
 };
 
+struct co__command;
+struct co__uring_lent;
+
 struct co__poller {
     struct io_uring ring;
     struct co_loop *loop;
@@ -36,6 +39,8 @@ struct co__poller {
     int probe_fd; /* an epoll set that is asked what can be waited for; or -1 */
     unsigned watches_count;
     struct co__uring_watch *watches; /* by descriptor */
+    struct co__uring_lent *lent;     /* buffers of the kernel's, or NULL */
+    int lends_none;                  /* it wants none */
 };
 
 /*
@@ -82,9 +87,36 @@ CO_INLINE struct io_uring_sqe *co__uring_sqe(struct co__poller *poller)
 struct co__uring_watch *co__uring_watch_of(struct co__poller *poller,
                                            uint64_t data, int *fd);
 
-/* Submit what is queued and take note of all that has come; `wait`: of one
- * thing at least. Returns how many descriptors were reported. */
+/* Queue a poll request. 0, or -ENOMEM. */
+int co__uring_poll(struct co__poller *poller, int fd, unsigned events, int once,
+                   uint64_t data);
+
+/* Tell a foreign loop that there is something to take, if there is. */
+void co__uring_tell_outside(struct co__poller *poller);
+
+/* ---- completions: uring_reap.c ------------------------------------------- */
+
+/* Take note of all that has come. Returns how many events were reported. */
+int co__uring_take(struct co__poller *poller);
+
+/* Submit what is queued before; `wait`: for one thing at least. */
 int co__uring_reap(struct co__poller *poller, unsigned wait);
+
+/* ---- buffers for what is received: uring_lend.c -------------------------- */
+
+/* See to it that the kernel has some. 0, -EOPNOTSUPP (it wants none), -ENOBUFS
+ * (all it had are in use, and there is no memory for others). */
+int co__uring_lend(struct co__poller *poller);
+
+/* A command with a lent buffer has ended. */
+void co__uring_lent_back(struct co__poller *poller,
+                         const struct co__command *command, int result,
+                         unsigned flags);
+
+/* Take them back from the kernel; no command is under way. And free them, when
+ * the ring is gone; NULL is a no-op. */
+void co__uring_unlend(struct co__poller *poller);
+void co__uring_lent_free(struct co__uring_lent *lent);
 
 /* ---- commands: uring_command.c ------------------------------------------- */
 

@@ -43,6 +43,12 @@ uint64_t co__uring_commands(struct io_uring *ring)
     return (can & NEEDED) == NEEDED ? can : 0;
 }
 
+static uint8_t flags_of(const struct co__command *command)
+{
+    return (command->hint & CO__HINT_BLOCKS ? IOSQE_ASYNC : 0) |
+           (command->hint & CO__HINT_LENT ? IOSQE_BUFFER_SELECT : 0);
+}
+
 static uint16_t priority_of(const struct co__command *command)
 {
     return command->hint & CO__HINT_MULTI ? IORING_ACCEPT_MULTISHOT : 0;
@@ -57,19 +63,25 @@ static uint32_t events_of(uint32_t mask)
 int co__uring_submit(struct co__poller *poller, struct co__command *command)
 {
     struct io_uring_sqe *sqe;
+    int r;
 
     if (CO_UNLIKELY(!(poller->can & BIT(command->code))))
         return -EOPNOTSUPP;
+    if (command->hint & CO__HINT_LENT && (r = co__uring_lend(poller)) < 0)
+        return r;
     sqe = co__uring_sqe(poller);
-    if (CO_UNLIKELY(!sqe))
+    if (CO_UNLIKELY(!sqe)) {
+        if (command->hint & CO__HINT_LENT)
+            co__uring_lent_back(poller, command, 0, 0);
         return -ENOMEM;
+    }
     memset(sqe, 0, sizeof(*sqe));
     sqe->opcode = opcodes[command->code];
-    sqe->flags = command->hint & CO__HINT_BLOCKS ? IOSQE_ASYNC : 0;
+    sqe->flags = flags_of(command);
     sqe->ioprio = priority_of(command);
     sqe->fd = command->fd;
     sqe->off = command->offset;
-    sqe->addr = (uintptr_t)command->data;
+    sqe->addr = command->hint & CO__HINT_LENT ? 0 : (uintptr_t)command->data;
     sqe->len = command->len;
     sqe->rw_flags = (int)command->options;
     if (CO_UNLIKELY(command->code == CO__DO_POLL))
@@ -109,6 +121,8 @@ void co__uring_command_ended(struct co__poller *poller, uint64_t data,
         command->over = 1;
         poller->commands--;
     }
+    if (command->hint & CO__HINT_LENT)
+        co__uring_lent_back(poller, command, result, flags);
     if (CO_UNLIKELY(was_interrupted(result)))
         result = -ECANCELED;
     if (CO_UNLIKELY(command->code == CO__DO_POLL) && result >= 0)

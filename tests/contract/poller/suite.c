@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "suite.h"
 
+#include "base/alloc.h"
+
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -8,6 +10,7 @@
 const struct co__poller_ops *ops;
 struct co__poller *poller;
 int fds_without_poller;
+int lends = 1;
 struct report reports[FDS_MAX];
 
 /* ---- support ------------------------------------------------------------- */
@@ -36,6 +39,11 @@ void co__fds_expect(const struct co_loop *loop, const int *fds, unsigned count)
     ck_assert_uint_le(count, CO__EXPECT_MAX);
     for (unsigned i = 0; i < count; i++)
         ck_assert_int_lt(fds[i], FDS_MAX); /* less than 0: its own */
+}
+
+void *co__lend(void)
+{
+    return lends ? co__alloc(CO__LENT_BYTES) : NULL;
 }
 
 void forget(void)
@@ -192,8 +200,8 @@ END_TEST
 static Suite *suite(void)
 {
     static void (*const parts[])(TCase *) = {
-        add_descriptors, add_waits,  add_processes, add_signals,
-        add_accepts,     add_lapses, add_whole,
+        add_descriptors, add_waits, add_processes, add_signals,
+        add_accepts,     add_lends, add_lapses,    add_whole,
     };
     Suite *s = suite_create(ops->name);
     TCase *tc = tcase_create(ops->name);

@@ -31,6 +31,7 @@ struct report {
 extern const struct co__poller_ops *ops; /* the backend under test */
 extern struct co__poller *poller;
 extern int fds_without_poller;         /* descriptors open before it was made */
+extern int lends;                      /* whether co__lend has memory */
 extern struct report reports[FDS_MAX]; /* since the last forget */
 
 /* What the backend hands on to co__fd_ready. */
@@ -73,6 +74,7 @@ void add_waits(TCase *tc);
 void add_processes(TCase *tc);
 void add_signals(TCase *tc);
 void add_accepts(TCase *tc); /* where there is submit */
+void add_lends(TCase *tc);   /* where there is submit */
 void add_lapses(TCase *tc);  /* where there is lapse */
 void add_whole(TCase *tc);
 
