@@ -393,6 +393,21 @@ PAIR_TEST(read_that_was_woken_before_its_cancel_has_read)
     }
 }
 
+PAIR_TEST(read_that_was_woken_before_a_close_is_ebadf)
+{
+    for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
+        struct stream_call call = {.stream = reader(), .len = 64};
+
+        start(&call, reads[i]);
+        send_text(served);
+        while (call.task->state == CO__TASK_PARKED)
+            collect_events();
+        ck_assert_int_eq(co_stream_close(call.stream), 0);
+        ck_assert_int_eq(result_of(&call), -EBADF);
+        end_of_text();
+    }
+}
+
 /* More than a backend has buffers ready for. */
 CO_TASK_TEST(many_readers_whose_bytes_come_together_get_theirs)
 {
@@ -1120,6 +1135,7 @@ static Suite *suite(void)
     ADD_PAIR_TEST(tc, peek_leaves_what_it_shows);
     ADD_PAIR_TEST(tc, read_that_is_cancelled_has_taken_nothing);
     ADD_PAIR_TEST(tc, read_that_was_woken_before_its_cancel_has_read);
+    ADD_PAIR_TEST(tc, read_that_was_woken_before_a_close_is_ebadf);
     tcase_add_test(tc, many_readers_whose_bytes_come_together_get_theirs);
     ADD_PAIR_TEST(tc, cancel_between_two_halves_loses_neither);
     ADD_PAIR_TEST(tc, readers_are_served_first_come_first_served);

@@ -10,7 +10,7 @@
 const struct co__poller_ops *ops;
 struct co__poller *poller;
 int fds_without_poller;
-int lends = 1;
+int lends = 1, lent;
 struct report reports[FDS_MAX];
 
 /* ---- support ------------------------------------------------------------- */
@@ -43,7 +43,10 @@ void co__fds_expect(const struct co_loop *loop, const int *fds, unsigned count)
 
 void *co__lend(void)
 {
-    return lends ? co__alloc(CO__LENT_BYTES) : NULL;
+    if (!lends)
+        return NULL;
+    lent++;
+    return co__alloc(CO__LENT_BYTES);
 }
 
 void forget(void)

@@ -32,6 +32,7 @@ extern const struct co__poller_ops *ops; /* the backend under test */
 extern struct co__poller *poller;
 extern int fds_without_poller;         /* descriptors open before it was made */
 extern int lends;                      /* whether co__lend has memory */
+extern int lent;                       /* what it has given so far */
 extern struct report reports[FDS_MAX]; /* since the last forget */
 
 /* What the backend hands on to co__fd_ready. */
