@@ -101,7 +101,8 @@ struct co__poller_ops {
     int (*wait)(struct co__poller *poller, co_time now, co_time deadline);
 
     /* Sleep for `limit` nanoseconds, whatever becomes ready, having handed over
-     * what was asked for. A wake ends it, the last wait's too, and may be used
+     * what was asked for; but not at all if the last wait may have left
+     * something to report. A wake ends it, the last wait's too, and may be used
      * up; and so does a signal. */
     void (*pause)(struct co__poller *poller, co_time limit);
 

@@ -26,6 +26,7 @@ struct co__poller {
     int no_pwait2; /* the kernel has no epoll_pwait2: milliseconds must do */
     struct co__wake wake;
     struct co__watches watches;
+    int full; /* the last wait had no room for more */
     struct epoll_event events[EVENTS_MAX];
 };
 
@@ -215,6 +216,7 @@ static int epoll_poll(struct co__poller *poller, co_time now, co_time deadline)
     int n = wait_events(poller, now, deadline);
     int reported = 0;
 
+    poller->full = n == EVENTS_MAX;
     if (n >= (int)CO__EXPECT_MIN)
         expect(poller, n);
     for (int i = 0; i < n; i++) {
@@ -234,7 +236,8 @@ static int epoll_poll(struct co__poller *poller, co_time now, co_time deadline)
 
 static void epoll_pause(struct co__poller *poller, co_time limit)
 {
-    co__wake_pause(&poller->wake, limit);
+    if (!poller->full)
+        co__wake_pause(&poller->wake, limit);
 }
 
 static void epoll_wake(struct co__poller *poller)

@@ -36,6 +36,7 @@ struct co__poller {
     int kq;
     atomic_int naps; /* a kqueue for wakes alone; -1 before the first pause */
     struct co__watches watches;
+    int full; /* the last wait had no room for more */
     struct kevent events[EVENTS_MAX];
 };
 
@@ -266,6 +267,7 @@ static int kqueue_wait(struct co__poller *poller, co_time now, co_time deadline)
     int reported = 0;
     int count;
 
+    poller->full = n == EVENTS_MAX;
     for (int i = 0; i < n; i += count) {
         const struct kevent *e = &poller->events[i];
 
@@ -333,6 +335,8 @@ static void kqueue_pause(struct co__poller *poller, co_time limit)
     struct timespec ts;
     int naps = atomic_load_explicit(&poller->naps, memory_order_relaxed);
 
+    if (poller->full)
+        return;
     if (CO_UNLIKELY(naps < 0)) {
         naps = make_kq();
         if (naps < 0)

@@ -88,6 +88,7 @@ static int ring_make(struct co__poller *poller)
     poller->thread = NULL;
     poller->forks = co__forks;
     poller->registered = 0;
+    poller->left_some = 0;
     if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
         return r;
     if (r < 0) /* unknown, forbidden by a filter, or by the administrator */
@@ -458,7 +459,7 @@ static int uring_wait(struct co__poller *poller, co_time now, co_time deadline)
 
     if (deadline == CO_NEVER)
         return co__uring_reap(poller, 1);
-    if (deadline == 0 || left <= 0)
+    if (deadline == 0 || left <= 0 || poller->left_some)
         return co__uring_reap(poller, 0);
     ts.tv_sec = left / CO_SEC;
     ts.tv_nsec = left % CO_SEC;
@@ -471,7 +472,8 @@ static void uring_pause(struct co__poller *poller, co_time limit)
 {
     if (io_uring_sq_ready(&poller->ring))
         io_uring_submit(co__uring_weeded(poller));
-    co__wake_pause(&poller->wake, limit);
+    if (!poller->left_some)
+        co__wake_pause(&poller->wake, limit);
 }
 
 /* The kernel puts off telling one eventfd of another. */

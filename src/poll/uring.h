@@ -4,6 +4,7 @@
 #define CO_POLL_URING_H
 
 #include "base/compiler.h"
+#include "core/command.h"
 #include "core/poller.h"
 #include "poll/wake.h"
 #include "poll/watches.h"
@@ -19,7 +20,6 @@ struct co__uring_watch {
     int once;        /* armed, not watched */
 };
 
-struct co__command;
 struct co__uring_lent;
 
 struct co__poller {
@@ -28,6 +28,7 @@ struct co__poller {
     const void *thread; /* an address of the thread whose ring it is, or NULL */
     unsigned forks;     /* co__forks of the process whose ring it is */
     int registered;     /* the ring, with that thread */
+    int left_some;      /* completions that were not taken the last time */
     uint32_t serial;
     uint32_t commands; /* under way */
     uint64_t can;      /* bits of co__command_code */
@@ -96,10 +97,11 @@ void co__uring_tell_outside(struct co__poller *poller);
 
 /* ---- completions: uring_reap.c ------------------------------------------- */
 
-/* Take note of all that has come. Returns how many events were reported. */
+/* Take note of some of what has come. Returns how many events were reported. */
 int co__uring_take(struct co__poller *poller);
 
-/* Submit what is queued before; `wait`: for one thing at least. */
+/* The same; if nothing has, submit what is queued before; `wait`: for one thing
+ * at least. */
 int co__uring_reap(struct co__poller *poller, unsigned wait);
 
 /* ---- buffers for what is received: uring_lend.c -------------------------- */
@@ -122,6 +124,10 @@ void co__uring_lent_free(struct co__uring_lent *lent);
 
 /* Which of them the kernel knows; 0: not all that are needed. */
 uint64_t co__uring_commands(struct io_uring *ring);
+CO_INLINE struct co__command *co__uring_command_of(uint64_t data)
+{
+    return (struct co__command *)(uintptr_t)data;
+}
 void co__uring_command_ended(struct co__poller *poller, uint64_t data,
                              int result, unsigned flags);
 

@@ -112,7 +112,7 @@ static int was_interrupted(int result)
 void co__uring_command_ended(struct co__poller *poller, uint64_t data,
                              int result, unsigned flags)
 {
-    struct co__command *command = (struct co__command *)(uintptr_t)data;
+    struct co__command *command = co__uring_command_of(data);
     unsigned end = 0;
 
     if (flags & IORING_CQE_F_MORE) {

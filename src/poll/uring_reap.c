@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* What has come of what was asked for: completions, taken from the ring. */
+/*
+ * What has come of what was asked for: completions, taken from the ring. Some
+ * at a time: their tasks run while what was fetched for them is in the caches.
+ * The kernel, which needs the caches for itself, is entered when none are left.
+ */
 #include "poll/epoll.h"
 #include "poll/uring.h"
 
 #include <poll.h>
+
+#define OUT_OF_DATE (-1)
+
+/* All return whether a descriptor was reported. */
 
 static int report(struct co__poller *poller, uint64_t data, int result,
                   unsigned flags)
@@ -12,7 +20,7 @@ static int report(struct co__poller *poller, uint64_t data, int result,
     struct co__uring_watch *watch = co__uring_watch_of(poller, data, &fd);
 
     if (!watch)
-        return 0;
+        return OUT_OF_DATE;
     if (result < 0) /* closed, say: who waits finds out by trying */
         result = POLLIN | POLLOUT | POLLERR;
     else if (!watch->once && !(flags & IORING_CQE_F_MORE))
@@ -45,29 +53,64 @@ static int take(struct co__poller *poller, const struct io_uring_cqe *cqe)
         co__uring_command_ended(poller, data, cqe->res, cqe->flags);
         return 0;
     }
-    return data == CO__URING_NOTHING ? 0 : own_event(poller, data, cqe->flags);
+    if (data == CO__URING_NOTHING)
+        return OUT_OF_DATE;
+    return own_event(poller, data, cqe->flags);
+}
+
+/* The descriptor that a completion is about; less than 0: the poller's own. */
+static int fd_of(const struct io_uring_cqe *cqe)
+{
+    uint64_t data = cqe->user_data;
+
+    if (data & 1)
+        return (int)((uint32_t)data >> 1);
+    return data >= CO__URING_COMMANDS ? co__uring_command_of(data)->fd : -1;
+}
+
+/* Commands are on the stacks of their tasks, and are fetched first. */
+static void expect(const struct co__poller *poller,
+                   struct io_uring_cqe *const *cqes, unsigned count)
+{
+    int fds[CO__EXPECT_MAX];
+
+    for (unsigned i = 0; i < count; i++)
+        if (cqes[i]->user_data >= CO__URING_COMMANDS)
+            __builtin_prefetch(co__uring_command_of(cqes[i]->user_data));
+    for (unsigned i = 0; i < count; i++)
+        fds[i] = fd_of(cqes[i]);
+    co__fds_expect(poller->loop, fds, count);
+}
+
+/* Some of those that are there; returns how many were not out of date. */
+static unsigned take_some(struct co__poller *poller, int *reported)
+{
+    struct io_uring_cqe *cqes[CO__EXPECT_MAX];
+    unsigned count =
+        io_uring_peek_batch_cqe(&poller->ring, cqes, CO__EXPECT_MAX);
+    unsigned taken = 0;
+
+    if (count >= CO__EXPECT_MIN)
+        expect(poller, cqes, count);
+    for (unsigned i = 0; i < count; i++) {
+        int r = take(poller, cqes[i]);
+
+        if (r != OUT_OF_DATE) {
+            *reported += r;
+            taken++;
+        }
+    }
+    io_uring_cq_advance(&poller->ring, count);
+    return taken;
 }
 
 int co__uring_take(struct co__poller *poller)
 {
-    struct io_uring_cqe *cqe;
-    unsigned head, count;
     int reported = 0;
 
-    do {
-        count = 0;
-        io_uring_for_each_cqe(&poller->ring, head, cqe)
-        {
-            reported += take(poller, cqe);
-            count++;
-        }
-        io_uring_cq_advance(&poller->ring, count);
-        /* There was no room for some. */
-        if (CO_UNLIKELY(*poller->ring.sq.kflags & IORING_SQ_CQ_OVERFLOW))
-            io_uring_get_events(&poller->ring);
-        else
-            break;
-    } while (count);
+    while (!take_some(poller, &reported) && io_uring_cq_ready(&poller->ring))
+        continue;
+    poller->left_some = io_uring_cq_ready(&poller->ring) > 0;
     if (CO_UNLIKELY(poller->has_outside)) {
         co__wake_take(&poller->outside);
         co__uring_tell_outside(poller);
@@ -77,6 +120,8 @@ int co__uring_take(struct co__poller *poller)
 
 int co__uring_reap(struct co__poller *poller, unsigned wait)
 {
+    if (poller->left_some)
+        return co__uring_take(poller);
     if (wait)
         io_uring_submit_and_wait(co__uring_weeded(poller), wait);
     else if (io_uring_sq_ready(&poller->ring) ||

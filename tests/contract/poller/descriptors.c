@@ -71,6 +71,27 @@ START_TEST(unwatch_is_harmless)
 }
 END_TEST
 
+START_TEST(many_that_were_unwatched_do_not_hide_one_that_is_ready)
+{
+    int fds[2];
+
+    for (int i = 0; i < 100; i++) {
+        pair_make(fds);
+        ck_assert_int_eq(await(fds[0], 1, CO_BOTH), 0);
+        put(fds[1]);
+        ops->unwatch(poller, fds[0]);
+        pair_close(fds);
+    }
+    pair_make(fds);
+    put(fds[1]);
+    ck_assert_int_eq(await(fds[0], 1, CO_BOTH), 0);
+    ck_assert_int_eq(look(), 1);
+    ck_assert_uint_eq(reports[fds[0]].mask, CO_BOTH);
+    ops->unwatch(poller, fds[0]);
+    pair_close(fds);
+}
+END_TEST
+
 /* An event that nobody has been told of yet holds nothing open. */
 START_TEST(a_descriptor_that_was_unwatched_is_closed_for_its_peer)
 {
@@ -367,6 +388,7 @@ void add_descriptors(TCase *tc)
     tcase_add_test(tc, what_is_ready_already_is_reported);
     tcase_add_test(tc, what_cannot_be_waited_for_says_so);
     tcase_add_test(tc, unwatch_is_harmless);
+    tcase_add_test(tc, many_that_were_unwatched_do_not_hide_one_that_is_ready);
     tcase_add_test(tc, a_descriptor_that_was_unwatched_is_closed_for_its_peer);
     tcase_add_test(tc, the_generation_is_carried);
     tcase_add_test(tc, an_armed_descriptor_reports_once);

@@ -172,6 +172,36 @@ START_TEST(a_pause_sees_nothing_and_loses_nothing)
 }
 END_TEST
 
+/* A wait may report some of what is ready. */
+START_TEST(a_pause_does_not_hold_up_what_a_wait_has_left)
+{
+    enum {
+        MANY = 300
+    };
+    static int fds[MANY][2];
+    int count = 0;
+
+    for (int i = 0; i < MANY; i++) {
+        pair_make(fds[i]);
+        put(fds[i][1]);
+        ck_assert_int_eq(ops->arm(poller, fds[i][0], 1, CO__POLL_IN), 0);
+    }
+    while (count < MANY) {
+        int n = wait_for(5 * CO_SEC);
+
+        ck_assert_int_gt(n, 0);
+        count += n;
+        if (count < MANY)
+            ops->pause(poller, 600 * CO_SEC);
+    }
+    ck_assert_int_eq(look(), 0);
+    for (int i = 0; i < MANY; i++) {
+        ops->unwatch(poller, fds[i][0]);
+        pair_close(fds[i]);
+    }
+}
+END_TEST
+
 START_TEST(a_wake_before_a_pause_ends_it_and_no_other)
 {
     co_time start = co__clock_read();
@@ -276,6 +306,7 @@ void add_waits(TCase *tc)
     tcase_add_test(tc, another_thread_ends_a_wait);
     tcase_add_test(tc, a_wait_without_a_limit_lasts);
     tcase_add_test(tc, a_pause_sees_nothing_and_loses_nothing);
+    tcase_add_test(tc, a_pause_does_not_hold_up_what_a_wait_has_left);
     tcase_add_test(tc, a_wake_before_a_pause_ends_it_and_no_other);
     tcase_add_test(tc, another_thread_ends_a_pause);
     tcase_add_test(tc, a_signal_handler_ends_a_wait);
