@@ -8,7 +8,8 @@ from systems import NO_WORSE, ROWS, SYSTEMS, URING, URING_AIMS
 
 _STACKFUL = {system.name for system in SYSTEMS if system.stackful}
 _OURS = ("coppice", URING, "coppice_min_wait", "coppice_64k", "limit",
-         "limit_place", "raw_epoll", "raw_uring")
+         "limit_place", "raw_epoll", "raw_uring", "raw_uring_single",
+         "raw_uring_multishot")
 # An echo server is a peer's also when it is callbacks alone; a task that keeps
 # no stack is compared only in time.
 _MEMORY_KINDS = ("memory", "idle")

@@ -229,6 +229,9 @@ SYSTEMS = [
            stackful=False),
     System("raw_uring", NET, server=["raw_uring_echo"], stackful=False,
            kernel="io_uring"),
+    *(System(f"raw_uring_{way}", NET, server=["raw_uring_echo", way],
+             stackful=False, kernel="io_uring")
+      for way in ("single", "multishot")),
     System("boost_context", ["switch", *SPAWN, *MEMORY],
            one("boost_context_micro")),
     System("pthread", [*THREADS, *PG], by_question("pthread"), stackful=False),
