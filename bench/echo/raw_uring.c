@@ -10,8 +10,8 @@
  * single: the next receive is asked for when the send has ended.
  *
  * multishot: a receive goes on by itself, and takes its buffers out of a ring;
- * they are sent, and go back. It needs a client that sends nothing before it has
- * the answer; another one would have to be kept in order.
+ * they are sent, and go back. It needs a client that sends nothing before it
+ * has the answer; what others send would have to be kept in order.
  */
 #include "net.h"
 
@@ -36,8 +36,8 @@ static enum {
     MULTISHOT
 } way;
 
-/* What an end is of: a receive or an accept of a descriptor; a send of one, with
- * a lent buffer above; or a send that needs no end. */
+/* What an end is of: a receive or an accept of a descriptor; a send of one,
+ * with a lent buffer above; or a send that needs no end. */
 #define RECEIVE       UINT64_C(0)
 #define SEND          UINT64_C(1)
 #define LINKED_SEND   UINT64_MAX

@@ -17,7 +17,7 @@ struct co__timer {
     uint64_t seq;            /* order among equal deadlines */
     struct co__timer *next;  /* slot list; heap: next sibling */
     struct co__timer **link; /* slot list: what points here; NULL in the heap */
-    struct co__timer *child; /* heap: first child */
+    struct co__timer *child; /* heap: first child; slot: a hint */
     struct co__timer *prev;  /* heap: previous sibling, or parent */
     uint32_t where;          /* 0: not armed; 1: heap; else slot number + 2 */
     uint32_t timed;          /* it is a struct co__timed's, not a task's */
@@ -28,6 +28,14 @@ struct co__timer {
 struct co__timed {
     struct co__timer timer;
     void (*fire)(struct co__timed *timed);
+};
+
+/* One cache line. */
+#define CO__TIMER_HINTS 7
+
+struct co__timer_slot {
+    struct co__timer *first;                  /* the one that came last */
+    struct co__timer *hints[CO__TIMER_HINTS]; /* those before it; see timer.c */
 };
 
 #define CO__TIMER_LEVELS    5
@@ -43,7 +51,7 @@ struct co__timers {
     int earliest_known;
     uint32_t level_count[CO__TIMER_LEVELS];
     uint64_t occupied[CO__TIMER_LEVELS][CO__TIMER_SLOTS / 64];
-    struct co__timer **slots; /* [CO__TIMER_LEVELS][CO__TIMER_SLOTS], mapped */
+    struct co__timer_slot *slots; /* [LEVELS][SLOTS], mapped */
 };
 
 /* Returns 0 or -ENOMEM. */
