@@ -14,66 +14,74 @@
 
 #include "base/alloc.h"
 
-#include <sys/mman.h>
+#include <errno.h>
 
 #define COUNT 256u /* a power of two */
 #define GROUP 0
 
+#define RING_BYTES (COUNT * sizeof(struct io_uring_buf))
+
 struct co__uring_lent {
-    struct io_uring_buf entries[COUNT]; /* an io_uring_buf_ring */
-    void *buffers[COUNT];               /* by their ids; NULL: it is spare */
-    uint16_t spare[COUNT];              /* ids without a buffer */
+    struct io_uring_buf_ring *ring; /* mapped: the kernel wants whole pages */
+    void *buffers[COUNT];           /* by their ids; NULL: it is spare */
+    uint16_t spare[COUNT];          /* ids without a buffer */
     unsigned spares;
     unsigned waiting; /* commands under way */
 };
 
 _Static_assert(COUNT <= UINT16_MAX, "ids are 16 bits");
 
-static struct io_uring_buf_ring *ring_of(struct co__uring_lent *lent)
-{
-    return (struct io_uring_buf_ring *)(void *)lent->entries;
-}
-
 static void give(struct co__uring_lent *lent, unsigned id)
 {
-    io_uring_buf_ring_add(ring_of(lent), lent->buffers[id], CO__LENT_BYTES,
+    io_uring_buf_ring_add(lent->ring, lent->buffers[id], CO__LENT_BYTES,
                           (unsigned short)id, io_uring_buf_ring_mask(COUNT), 0);
-    io_uring_buf_ring_advance(ring_of(lent), 1);
+    io_uring_buf_ring_advance(lent->ring, 1);
 }
 
-static CO_COLD struct co__uring_lent *lent_make(struct co__poller *poller)
+static CO_COLD int lent_make(struct co__poller *poller)
 {
     struct io_uring_buf_reg registration = {.ring_entries = COUNT,
                                             .bgid = GROUP};
-    struct co__uring_lent *lent =
-        mmap(NULL, sizeof(*lent), PROT_READ | PROT_WRITE,
-             MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+    struct co__uring_lent *lent;
+    int r = -EOPNOTSUPP;
 
-    if (lent == MAP_FAILED)
-        return NULL;
-    registration.ring_addr = (uintptr_t)lent->entries;
-    if (io_uring_register_buf_ring(&poller->ring, &registration, 0) < 0) {
-        munmap(lent, sizeof(*lent));
-        return NULL;
+    if (poller->lends_none)
+        return r;
+    lent = co__alloc_zero(sizeof(*lent));
+    if (!lent)
+        return -ENOBUFS;
+    lent->ring = co__map(RING_BYTES);
+    if (!lent->ring) {
+        r = -ENOBUFS;
+        goto free_lent;
     }
-    io_uring_buf_ring_init(ring_of(lent));
+    registration.ring_addr = (uintptr_t)lent->ring;
+    if (io_uring_register_buf_ring(&poller->ring, &registration, 0) < 0) {
+        poller->lends_none = 1;
+        goto unmap_ring;
+    }
+    io_uring_buf_ring_init(lent->ring);
     for (unsigned id = 0; id < COUNT; id++)
         lent->spare[lent->spares++] = (uint16_t)id;
-    return lent;
+    poller->lent = lent;
+    return 0;
+
+unmap_ring:
+    co__unmap(lent->ring, RING_BYTES);
+free_lent:
+    co__free(lent);
+    return r;
 }
 
 int co__uring_lend(struct co__poller *poller)
 {
-    struct co__uring_lent *lent = poller->lent;
+    struct co__uring_lent *lent;
     unsigned id;
+    int r = poller->lent ? 0 : lent_make(poller);
 
-    if (CO_UNLIKELY(!lent)) {
-        if (!poller->lends_none)
-            lent = poller->lent = lent_make(poller);
-        poller->lends_none = !lent;
-        if (!lent)
-            return -EOPNOTSUPP;
-    }
+    if (CO_UNLIKELY(r < 0))
+        return r;
+    lent = poller->lent;
     if (lent->spares && COUNT - lent->spares <= lent->waiting) {
         id = lent->spare[lent->spares - 1];
         lent->buffers[id] = co__lend();
@@ -113,7 +121,8 @@ void co__uring_lent_free(struct co__uring_lent *lent)
         return;
     for (unsigned id = 0; id < COUNT; id++)
         co__free(lent->buffers[id]);
-    munmap(lent, sizeof(*lent));
+    co__unmap(lent->ring, RING_BYTES);
+    co__free(lent);
 }
 
 void co__uring_unlend(struct co__poller *poller)

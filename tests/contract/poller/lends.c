@@ -223,6 +223,27 @@ START_TEST(without_memory_it_is_enobufs)
 }
 END_TEST
 
+START_TEST(without_memory_for_the_ring_it_is_enobufs_too)
+{
+    struct receive receive;
+    int r = -ENOBUFS;
+
+    pair_make(receive.fds);
+    write_text(&receive, "abc");
+    for (unsigned n = 1; r == -ENOBUFS && n < 10; n++) {
+        (void)co__fault_after(n);
+        r = begin(&receive);
+        (void)co__fault_after(0);
+        ck_assert(n > 1 || r < 0);
+    }
+    if (r != -EOPNOTSUPP) {
+        ck_assert_int_eq(r, 0);
+        expect(&receive, "abc");
+    }
+    pair_close(receive.fds);
+}
+END_TEST
+
 START_TEST(between_runs_nothing_is_lent)
 {
     struct receive receive;
@@ -254,5 +275,6 @@ void add_lends(TCase *tc)
     tcase_add_test(tc, what_has_come_before_a_cancel_comes_with_its_buffer);
     tcase_add_test(tc, more_than_there_are_buffers_lose_nothing);
     tcase_add_test(tc, without_memory_it_is_enobufs);
+    tcase_add_test(tc, without_memory_for_the_ring_it_is_enobufs_too);
     tcase_add_test(tc, between_runs_nothing_is_lent);
 }
