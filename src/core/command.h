@@ -109,10 +109,11 @@ int co__command_run(const struct co__here *here, struct co__command *command,
                     enum co__wait_reason reason);
 
 /* The second half of it, for a command of the caller's making: it has been
- * submitted, and its `done` sets result and wakes the task. */
+ * submitted, and its `done` sets result and wakes the task. And the rest of
+ * that, where the first wait, which returned `r`, was not all. */
 int co__command_wait_on(const struct co__here *here,
                         struct co__command *command,
-                        enum co__wait_reason reason, int parked);
+                        enum co__wait_reason reason, int r);
 CO_INLINE int co__command_wait(const struct co__here *here,
                                struct co__command *command,
                                enum co__wait_reason reason)

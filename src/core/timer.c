@@ -166,8 +166,8 @@ static void slot_add(struct co__timers *timers, struct co__timer *timer,
     timer->next = list->first;
     timer->link = &list->first;
     timer->child = list->hints[CO__TIMER_HINTS - 1];
-    memmove(&list->hints[1], &list->hints[0],
-            sizeof(list->hints) - sizeof(list->hints[0]));
+    for (int i = CO__TIMER_HINTS - 1; i > 0; i--)
+        list->hints[i] = list->hints[i - 1];
     list->hints[0] = list->first;
     list->first = timer;
     if (timer->next)

@@ -140,8 +140,9 @@ ssize_t co__io_by_command(struct co__op *op)
     if (!co__here(&here) || !co__commands(here.loop))
         return -EOPNOTSUPP;
     r = co__enter(here.loop, here.task);
-    if (r == 0)
-        r = co__fd_slot(here.loop, op->fd, &slot);
+    if (r < 0)
+        return r;
+    r = co__fd_slot(here.loop, op->fd, &slot);
     if (r < 0)
         return r;
     return is_command(&here, slot, op) ? co__io_command(&here, slot, op)
