@@ -477,6 +477,33 @@ END_TEST
 
 /* ---- many, and none ------------------------------------------------------ */
 
+/* By these a slot's timers are prefetched; nothing else shows them. */
+START_TEST(each_timer_of_a_slot_knows_one_that_comes_later)
+{
+    static struct co__timer timer[30];
+    co_time deadline = START + 100 * TICK;
+
+    for (int i = 0; i < 30; i++) {
+        co__timer_arm(&timers, &timer[i], deadline + i);
+        ck_assert_ptr_eq(timer[i].child, i > CO__TIMER_HINTS
+                                             ? &timer[i - CO__TIMER_HINTS - 1]
+                                             : NULL);
+    }
+    for (int i = 0; i < 30; i++)
+        ck_assert_ptr_eq(co__timers_expire(&timers, deadline + 30), &timer[i]);
+
+    /* The same slot again: of those that it had none are left. */
+    deadline += CO__TIMER_SLOTS * TICK;
+    reach(deadline - 10 * TICK);
+    for (int i = 0; i < 2; i++) {
+        co__timer_arm(&timers, &timer[i], deadline);
+        ck_assert_ptr_null(timer[i].child);
+    }
+    for (int i = 0; i < 2; i++)
+        co__timer_cancel(&timers, &timer[i]);
+}
+END_TEST
+
 START_TEST(million_timers_fire_in_order)
 {
     int count = co_test_scale(1000000, 50000);
@@ -559,6 +586,7 @@ static Suite *suite(void)
     suite_add_tcase(s, model);
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, each_timer_of_a_slot_knows_one_that_comes_later);
     tcase_add_test(tc, deadlines_within_one_tick_are_told_apart);
     tcase_add_test(tc, equal_deadlines_fire_in_the_order_they_were_armed);
     tcase_add_test(tc,
