@@ -41,7 +41,7 @@ struct co__command;
 typedef void co__describe_fn(struct co__op *op, struct co__command *command);
 
 struct co__op_kind {
-    co__attempt_fn *attempt;
+    co__attempt_fn *attempt;   /* NULL: co__io_by_command alone does it */
     co__describe_fn *describe; /* NULL: it is always tried */
 };
 

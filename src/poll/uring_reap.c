@@ -11,7 +11,7 @@
 
 #define OUT_OF_DATE (-1)
 
-/* All return whether a descriptor was reported. */
+/* All return whether a descriptor was reported, or OUT_OF_DATE. */
 
 static int report(struct co__poller *poller, uint64_t data, int result,
                   unsigned flags)
