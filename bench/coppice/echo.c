@@ -29,6 +29,7 @@ static int run(void *arg)
         co_detach(run_spawn(serve, (void *)(intptr_t)fd));
     return fd;
 }
+
 int main(int argc, char **argv)
 {
     int port = net_init(argc, argv);

@@ -2,11 +2,13 @@
 /* Waiting for a command. See command.h for the rule about cancelling. */
 #include "core/command.h"
 
-static void ended(struct co__command *command, int result, unsigned end)
+#include "core/park.h"
+
+void co__command_ended(struct co__command *command, int result, unsigned end)
 {
     (void)end;
     command->result = result;
-    co__wake(command->task, 0);
+    co__wake_inline(command->task, 0);
 }
 
 /* The kernel is told to let go, and what it says then is waited for. */
@@ -47,7 +49,7 @@ int co__command_run(const struct co__here *here, struct co__command *command,
     if (here->task->flags & CO__FLAG_CALLBACK)
         return -EPERM;
     command->task = here->task;
-    command->done = ended;
+    command->done = co__command_ended;
     r = loop->poller_ops->submit(loop->poller, command);
     if (r < 0)
         return r;

@@ -108,9 +108,12 @@ CO_INLINE int co__commands(const struct co_loop *loop)
 int co__command_run(const struct co__here *here, struct co__command *command,
                     enum co__wait_reason reason);
 
-/* The second half of it, for a command of the caller's making: it has been
- * submitted, and its `done` sets result and wakes the task. And the rest of
- * that, where the first wait, which returned `r`, was not all. */
+/* The `done` of a command that one task waits for: sets result and wakes it. */
+void co__command_ended(struct co__command *command, int result, unsigned end);
+
+/* The second half of co__command_run, for a command of the caller's making: it
+ * has been submitted, with that `done`. And the rest of that, where the first
+ * wait, which returned `r`, was not all. */
 int co__command_wait_on(const struct co__here *here,
                         struct co__command *command,
                         enum co__wait_reason reason, int r);

@@ -232,6 +232,8 @@ static uint64_t slot_tick(const struct co__timers *timers, unsigned level,
 /* What will be woken begins two lines before its timer. */
 static void fetch(const struct co__timer *timer)
 {
+    if (!timer)
+        return;
     __builtin_prefetch(timer);
     __builtin_prefetch((void *)((uintptr_t)timer - 2 * CO_CACHE_LINE));
 }

@@ -16,13 +16,6 @@
 
 #include <string.h>
 
-static void ended(struct co__command *command, int result, unsigned end)
-{
-    (void)end;
-    command->result = result;
-    co__wake_inline(command->task, 0);
-}
-
 /* Until the waiter is the first in line. */
 static CO_NOINLINE int wait_turn(const struct co__here *here,
                                  struct co__fd_slot *slot,
@@ -58,7 +51,7 @@ static int carry_out(const struct co__here *here, struct co__fd_slot *slot,
     command->hint = CO__HINT_BOUND;
     op->kind->describe(op, command);
     command->fd = op->fd;
-    command->done = ended;
+    command->done = co__command_ended;
     command->task = here->task;
     command->gen = slot->gen;
     r = here->loop->poller_ops->submit(here->loop->poller, command);

@@ -377,15 +377,21 @@ PAIR_TEST(read_that_is_cancelled_has_taken_nothing)
     }
 }
 
+/* There is something to read, and the call has been told. */
+static void start_and_wake(struct stream_call *call, co_task_fn fn)
+{
+    start(call, fn);
+    send_text(served);
+    while (call->task->state == CO__TASK_PARKED)
+        collect_events();
+}
+
 PAIR_TEST(read_that_was_woken_before_its_cancel_has_read)
 {
     for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
         struct stream_call call = {.stream = reader(), .len = 64};
 
-        start(&call, reads[i]);
-        send_text(served);
-        while (call.task->state == CO__TASK_PARKED)
-            collect_events();
+        start_and_wake(&call, reads[i]);
         ck_assert_int_eq(co_cancel(call.task), 1);
         ck_assert_int_ge(result_of(&call), 2);
         ck_assert_int_eq(co_stream_close(call.stream), 0);
@@ -398,10 +404,7 @@ PAIR_TEST(read_that_was_woken_before_a_close_is_ebadf)
     for (size_t i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
         struct stream_call call = {.stream = reader(), .len = 64};
 
-        start(&call, reads[i]);
-        send_text(served);
-        while (call.task->state == CO__TASK_PARKED)
-            collect_events();
+        start_and_wake(&call, reads[i]);
         ck_assert_int_eq(co_stream_close(call.stream), 0);
         ck_assert_int_eq(result_of(&call), -EBADF);
         end_of_text();
