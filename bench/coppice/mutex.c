@@ -8,14 +8,15 @@ static const char *row;
 
 static int run(void *arg)
 {
+    const long n = total;
     int64_t start = bench_cpu_ns();
 
     (void)arg;
-    for (long i = 0; i < total; i++) {
+    for (long i = 0; i < n; i++) {
         run_must(co_mutex_lock(&mutex), "co_mutex_lock");
         co_mutex_unlock(&mutex);
     }
-    bench_report(row, (double)(bench_cpu_ns() - start) / (double)total);
+    bench_report(row, (double)(bench_cpu_ns() - start) / (double)n);
     return 0;
 }
 

@@ -15,8 +15,8 @@ CO_BEGIN_DECLS
  * must not move or die while it is locked. Fields are private. */
 typedef struct co_mutex {
     struct co__waitlist co__waiters;
-    struct co_task *co__owner;
-    uintptr_t co__reserved;
+    void *co__lone;            /* its owner; or itself, and then */
+    struct co_task *co__owner; /* this is who owns it */
 } co_mutex;
 
 /*

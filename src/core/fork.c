@@ -48,7 +48,7 @@ static void in_child(void)
     unlock_all();
     if (!loop)
         return;
-    co__loop = NULL;
+    co__loop_set(NULL);
     co__registry_remove(loop);
     loop->poller_ops->abandon(loop->poller);
     co__fds_abandon(loop);

@@ -102,13 +102,13 @@ int co__run_begin(struct co_loop *loop)
     loop->deadlock = 0;
     loop->self = &loop->root;
     loop->polled = loop->step_began = co__look(loop);
-    co__loop = loop;
+    co__loop_set(loop);
     return 0;
 }
 
 void co__run_end(struct co_loop *loop)
 {
-    co__loop = NULL;
+    co__loop_set(NULL);
     loop->self = NULL;
     co__poller_end(loop);
     restore_sigpipe(loop);

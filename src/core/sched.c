@@ -42,7 +42,6 @@
 #include <string.h>
 #include <unistd.h>
 
-CO_TLS struct co_loop *co__loop;
 uint64_t co__sched_seed;
 
 /* ---- who is next --------------------------------------------------------- */

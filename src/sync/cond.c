@@ -27,7 +27,7 @@ static int wait(const struct co__here *here, const char *call, co_cond *cond,
 {
     int r;
 
-    if (CO_UNLIKELY(mutex->co__owner != here->task))
+    if (CO_UNLIKELY(co__mutex_owner(mutex) != here->task))
         co__misuse(call, "it has not locked this mutex");
     if (CO_UNLIKELY(here->task->chain.due <= here->loop->now))
         return co__chain_error(&here->task->chain, here->loop->now);
@@ -53,7 +53,7 @@ int co_cond_wait_for(co_cond *cond, co_mutex *mutex,
 
     if (r < 0)
         return r;
-    if (CO_UNLIKELY(mutex->co__owner != here.task))
+    if (CO_UNLIKELY(co__mutex_owner(mutex) != here.task))
         co__misuse("co_cond_wait_for", "it has not locked this mutex");
     r = co__enter(here.loop, here.task);
     /* Who has got a signal looks before it sees that it was cancelled: the

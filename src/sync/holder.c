@@ -3,8 +3,6 @@
 
 #include "base/assert.h"
 
-struct co_task co__outside = {.name = "outside tasks", .site = "?"};
-
 void co__misuse(const char *call, const char *wrong)
 {
     const struct co_task *task = co__loop ? co__loop->self : NULL;

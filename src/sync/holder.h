@@ -5,13 +5,10 @@
 
 #include "core/loop.h"
 
-/* Stands for the thread outside tasks, which may hold locks too. */
-extern struct co_task co__outside;
-
 /* The running task, or co__outside. */
 CO_INLINE struct co_task *co__holder(void)
 {
-    return CO_LIKELY(co__loop != NULL) ? co__loop->self : &co__outside;
+    return co__loop_or_none->self;
 }
 
 /* A caller's bug: name the call, the task that made it and what is wrong, and

@@ -7,6 +7,11 @@
 
 #include "core/sched.h"
 
+CO_INLINE struct co_task *co__mutex_owner(const co_mutex *mutex)
+{
+    return mutex->co__lone == mutex ? mutex->co__owner : mutex->co__lone;
+}
+
 /* Give a locked mutex to the first who waits, or unlock it. */
 void co__mutex_hand_over(co_mutex *mutex);
 

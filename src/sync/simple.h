@@ -33,9 +33,9 @@ CO_INLINE int co__begin(struct co__here *here)
  * co__begin is to be asked. */
 CO_INLINE int co__swift(struct co__here *here)
 {
-    if (CO_UNLIKELY(!co__here(here)))
-        return 0;
-    CO_ASSERT(here->loop->budget > 0);
+    here->loop = co__loop_or_none;
+    here->task = here->loop->self;
+    CO_ASSERT(!co__loop || here->loop->budget > 0);
     return CO_LIKELY(here->task->chain.due > here->loop->now &&
                      --here->loop->budget != 0);
 }

@@ -2,6 +2,7 @@
 /* Condition variables. */
 #include <coppice/cond.h>
 
+#include "sync/mutex.h"
 #include "sync/sync_support.h"
 
 static co_cond cond;
@@ -38,7 +39,7 @@ static int wait_for_signal(void)
     if (r < 0)
         return r;
     r = co_cond_wait(&cond, &mutex);
-    ck_assert_ptr_eq(mutex.co__owner, co_self());
+    ck_assert_ptr_eq(co__mutex_owner(&mutex), co_self());
     unlock();
     return r;
 }
@@ -47,7 +48,7 @@ static int count;
 
 static int is_counted(void *least)
 {
-    ck_assert_ptr_eq(mutex.co__owner, co_self());
+    ck_assert_ptr_eq(co__mutex_owner(&mutex), co_self());
     return count >= (int)(intptr_t)least ? count : 0;
 }
 
@@ -58,7 +59,7 @@ static int wait_for_three(void)
     if (r < 0)
         return r;
     r = co_cond_wait_for(&cond, &mutex, is_counted, co_test_number(3));
-    ck_assert_ptr_eq(mutex.co__owner, co_self());
+    ck_assert_ptr_eq(co__mutex_owner(&mutex), co_self());
     unlock();
     return r;
 }
@@ -150,7 +151,7 @@ CO_TASK_TEST(cancelled_or_late_task_keeps_the_mutex_and_does_not_wait)
     sync_refused_when_late(just_wait);
     sync_refused_when_cancelled(just_wait_for);
     sync_refused_when_late(just_wait_for);
-    ck_assert_ptr_eq(mutex.co__owner, co_self());
+    ck_assert_ptr_eq(co__mutex_owner(&mutex), co_self());
     sync_log_is("");
     unlock();
     sync_results_are(0, 1, 0);

@@ -263,6 +263,30 @@ CO_TASK_TEST(all_cancelled_in_the_turn_of_an_unlock_leave_it_free)
     unlock();
 }
 
+/* While others wait for it, when they have left, and when it was handed to the
+ * last of them: the owner is told so, and nobody else gets it. */
+CO_TASK_TEST(owner_of_a_wanted_mutex_is_known)
+{
+    start();
+    sync_line_up(lock, unlock, 2);
+    ck_assert_int_eq(lock(), -EDEADLK);
+    ck_assert_int_eq(co_mutex_try_lock(&mutex), -EBUSY);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(co_cancel(sync_task[i]), 1);
+    sync_results_are(0, 2, -ECANCELED);
+    ck_assert_int_eq(lock(), -EDEADLK);
+    ck_assert_int_eq(co_mutex_try_lock(&mutex), -EBUSY);
+    sync_line_up(lock, unlock, 1);
+    unlock();
+    ck_assert_int_eq(co_mutex_try_lock(&mutex), -EBUSY);
+    sync_results_are(0, 1, 0);
+    is_free();
+    ck_assert_int_eq(lock(), 0);
+    ck_assert_int_eq(lock(), -EDEADLK);
+    unlock();
+    is_free();
+}
+
 static void hand_over(void)
 {
     start();
@@ -301,6 +325,16 @@ static void unlock_by_another(void)
         _exit(1);
 }
 
+static void unlock_by_another_while_one_waits(void)
+{
+    co_spawn_options options = {.size = sizeof(options), .name = "stranger"};
+
+    start();
+    sync_line_up(lock, unlock, 1);
+    if (co_join(co_spawn_with(&options, unlock_in_a_task, NULL), NULL) < 0)
+        _exit(1);
+}
+
 static void unlock_null(void)
 {
     co_mutex_unlock(NULL);
@@ -317,6 +351,8 @@ START_TEST(unlock_by_a_stranger_stops_the_program)
     sync_dies(unlock_a_free_one, 1, "co_mutex_unlock");
     sync_dies(unlock_a_free_one, 0, "co_mutex_unlock outside a task");
     sync_dies(unlock_by_another, 1, "co_mutex_unlock by task \"stranger\" (");
+    sync_dies(unlock_by_another_while_one_waits, 1,
+              "co_mutex_unlock by task \"stranger\" (");
     sync_dies(unlock_null, 1, "co_mutex_unlock");
 }
 END_TEST
@@ -352,6 +388,7 @@ static Suite *suite(void)
     tcase_add_test(tc, mutex_unlocked_after_the_timeout_is_free);
     tcase_add_test(tc, cancelled_waiters_leave_the_middle_and_the_ends);
     tcase_add_test(tc, all_cancelled_in_the_turn_of_an_unlock_leave_it_free);
+    tcase_add_test(tc, owner_of_a_wanted_mutex_is_known);
     tcase_add_test(tc, nothing_is_allocated);
     tcase_add_test(tc, unlock_by_a_stranger_stops_the_program);
     tcase_add_test(tc, fini_of_a_locked_mutex_stops_the_program);
