@@ -31,7 +31,9 @@ CO_API CO_MUST_CHECK co_future *co_future_new_threadsafe_at(const char *site);
 /*
  * Take a reference more, and give one back: the last one frees the future. NULL
  * is a no-op. In debug mode an error that nobody has looked at is reported then
- * (report.h), with the place that made the future.
+ * (report.h), with the place that made the future: on this thread's loop, and
+ * outside loops on standard error, if the loop that made a thread-safe future
+ * was in debug mode, or COPPICE_DEBUG= says so.
  *
  * Suspends: never. Thread-safe: as the future. ref returns the future.
  */

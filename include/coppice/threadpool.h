@@ -21,7 +21,7 @@ typedef int (*co_offload_fn)(void *arg);
 enum co_lane {
     CO_LANE_DEFAULT =
         0,           /* up to twice the processors, 4 at least, 64 at most */
-    CO_LANE_DNS = 1, /* up to 16 */
+    CO_LANE_DNS = 1, /* up to 32 */
 };
 
 /*

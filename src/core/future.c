@@ -75,6 +75,7 @@ co_future *co_future_new_threadsafe_at(const char *site)
     if (!future)
         return NULL;
     future->shared = 1;
+    future->debug = co__loop && co__loop->debug;
     pthread_mutex_init(&future->lock, NULL);
     return future;
 }
@@ -100,8 +101,11 @@ co_future *co_future_ref(co_future *future)
     return future;
 }
 
+/* An error; the last reference is going. Outside loops it is the environment
+ * that says whether to tell, or the loop in which the future was made. */
 static CO_COLD void report_unseen(const struct co_future *future)
 {
+    struct co_loop *loop = co__loop;
     co_report report = {
         .size = sizeof(report),
         .message = "a future's error was never looked at",
@@ -109,7 +113,10 @@ static CO_COLD void report_unseen(const struct co_future *future)
         .error = future->result,
     };
 
-    co__report(co__loop, &report);
+    if (co__future_is_done(future) && !future->cancelled &&
+        !atomic_load_explicit(&future->looked, memory_order_relaxed) &&
+        (future->debug || (loop ? loop->debug : co__debug_by_environment())))
+        co__report(loop, &report);
 }
 
 static CO_NOINLINE void destroy_shared(struct co_future *future)
@@ -122,9 +129,7 @@ static CO_NOINLINE void destroy(struct co_future *future)
 {
     struct co_loop *loop = co__loop;
 
-    if (CO_UNLIKELY(future->result < 0) && loop && loop->debug &&
-        co__future_is_done(future) && !future->cancelled &&
-        !atomic_load_explicit(&future->looked, memory_order_relaxed))
+    if (CO_UNLIKELY(future->result < 0))
         report_unseen(future);
     if (CO_UNLIKELY(future->shared)) {
         destroy_shared(future);

@@ -35,6 +35,7 @@ struct co_future {
     atomic_int done;     /* set last; result and value are valid from then on */
     int32_t result;      /* 0 and up, or a negative errno */
     uint8_t shared;      /* made by co_future_new_threadsafe */
+    uint8_t debug;       /* shared: made in a loop in debug mode */
     uint8_t cancelled;   /* the error is that of a cancel */
     uint8_t owned;       /* resolved by what made it alone: tasks, executors */
     atomic_uchar looked; /* somebody has seen the result */

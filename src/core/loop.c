@@ -13,11 +13,11 @@
 #include "core/overflow.h"
 #include "core/queue.h"
 #include "core/registry.h"
+#include "core/report.h"
 #include "core/run.h"
 #include "core/stack.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 static atomic_uint loop_ids;
@@ -42,12 +42,7 @@ int co__queue_grow(struct co_loop *loop)
 
 static int debug_wanted(const co_loop_options *options)
 {
-    const char *env;
-
-    if (options->debug)
-        return 1;
-    env = getenv("COPPICE_DEBUG");
-    return env && *env && strcmp(env, "0") != 0;
+    return options->debug || co__debug_by_environment();
 }
 
 static int init(struct co_loop *loop, const co_loop_options *options)

@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 int co_loop_set_error_handler(co_loop *loop, co_error_handler handler,
                               void *arg)
@@ -58,14 +60,22 @@ void co_loop_report_default(co_loop *loop, const co_report *report,
              error ? ": " : "", error ? error : "");
 }
 
+int co__debug_by_environment(void)
+{
+    const char *env = getenv("COPPICE_DEBUG");
+
+    return env && *env && strcmp(env, "0") != 0;
+}
+
 void co__report(struct co_loop *loop, const co_report *report)
 {
-    uint32_t outer = loop->flags & CO__LOOP_REPORTING;
+    uint32_t outer;
 
-    if (!loop->error_handler) {
+    if (!loop || !loop->error_handler) {
         co_loop_report_default(loop, report, NULL);
         return;
     }
+    outer = loop->flags & CO__LOOP_REPORTING;
     /* This may be amid a switch, with the running task in the queue. */
     loop->flags |= CO__LOOP_REPORTING;
     loop->error_handler(loop, report, loop->error_handler_arg);

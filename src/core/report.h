@@ -8,7 +8,10 @@
 struct co_loop;
 struct co_task;
 
-/* Hand a report to the loop's handler, or the default one. */
+/* Whether COPPICE_DEBUG= asks for debug mode. */
+int co__debug_by_environment(void);
+
+/* Hand a report to the loop's handler, or the default one; NULL: no loop. */
 void co__report(struct co_loop *loop, const co_report *report);
 
 /* About a task: "was not joined when its loop ended". */

@@ -9,12 +9,14 @@
 
 #include "support/check_main.h"
 #include "support/random.h"
+#include "support/stderr.h"
 #include "support/tasks.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- threads, and loops on them ------------------------------------------ */
@@ -794,6 +796,55 @@ START_TEST(future_of_a_spawned_task_may_be_dropped)
 }
 END_TEST
 
+/* ---- errors that nobody looked at ---------------------------------------- */
+
+static void *fail_and_forget(void *future)
+{
+    co_future_fail(future, -EIO);
+    co_future_unref(future);
+    return NULL;
+}
+
+/* The thread drops the last reference, to what this has made. */
+static int make_for_a_thread(void *unused)
+{
+    (void)unused;
+    end(start(fail_and_forget, make()));
+    return 0;
+}
+
+START_TEST(error_that_a_thread_forgets_is_reported)
+{
+    static const struct {
+        const char *environment;
+        int in_loop, debug, reported;
+    } cases[] = {
+        {"1", 0, 0, 1},
+        {"0", 0, 0, 0},
+        {"0", 1, 1, 1},
+        {"0", 1, 0, 0},
+    };
+    co_loop_options options = {.size = sizeof(options)};
+
+    for (size_t i = 0; i < CO_ARRAY_LEN(cases); i++) {
+        FILE *file = co_test_stderr_catch();
+        const char *text;
+
+        setenv("COPPICE_DEBUG", cases[i].environment, 1);
+        options.debug = cases[i].debug;
+        if (!cases[i].in_loop)
+            make_for_a_thread(NULL);
+        else if (co_run_with(&options, make_for_a_thread, NULL, NULL) < 0)
+            abort();
+        unsetenv("COPPICE_DEBUG");
+        text = co_test_stderr_caught(file);
+        ck_assert_int_eq(strstr(text, "error was never looked at") != NULL,
+                         cases[i].reported);
+        ck_assert_int_eq(strstr(text, __FILE__) != NULL, cases[i].reported);
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("core/future_threads");
@@ -823,6 +874,7 @@ static Suite *suite(void)
     tcase_add_test(tc, task_that_is_left_resolves_its_future);
     tcase_add_test(tc, loop_that_never_runs_refuses);
     tcase_add_test(tc, future_of_a_spawned_task_may_be_dropped);
+    tcase_add_test(tc, error_that_a_thread_forgets_is_reported);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -4,6 +4,9 @@
 
 #include "base/alloc.h"
 #include "support/check_main.h"
+#include "support/stderr.h"
+
+#include <string.h>
 
 static int number(void *arg)
 {
@@ -193,6 +196,29 @@ CO_TASK_TEST(a_future_that_nobody_keeps_lets_its_job_run)
     ck_assert_int_eq(atomic_load(&gate.ran), 1);
     gate_fini(&gate);
 }
+
+static int forget_a_failing_job(void *unused)
+{
+    co_executor *pool = pool_of(1);
+
+    (void)unused;
+    co_future_unref(submit(pool, number, co_test_number(-EIO)));
+    pool_end(pool);
+    return 0;
+}
+
+START_TEST(an_error_of_a_job_whose_future_nobody_keeps_is_reported)
+{
+    co_loop_options options = {.size = sizeof(options), .debug = 1};
+    FILE *file = co_test_stderr_catch();
+    int r = co_run_with(&options, forget_a_failing_job, NULL, NULL);
+    const char *text = co_test_stderr_caught(file);
+
+    ck_assert_int_eq(r, 0);
+    ck_assert_ptr_nonnull(strstr(text, "error was never looked at"));
+    ck_assert_ptr_nonnull(strstr(text, __FILE__));
+}
+END_TEST
 
 CO_TASK_TEST(a_job_is_taken_back_by_its_future_if_it_has_not_begun)
 {
@@ -623,6 +649,7 @@ static Suite *suite(void)
     tcase_add_test(tc, a_plain_thread_can_submit_and_wait);
     tcase_add_test(tc, jobs_run_in_the_order_they_came);
     tcase_add_test(tc, a_future_that_nobody_keeps_lets_its_job_run);
+    tcase_add_test(tc, an_error_of_a_job_whose_future_nobody_keeps_is_reported);
     tcase_add_test(tc, a_job_is_taken_back_by_its_future_if_it_has_not_begun);
     tcase_add_test(tc, giving_up_the_wait_does_not_take_the_job_back);
     tcase_add_test(tc, a_full_queue_takes_no_more);
