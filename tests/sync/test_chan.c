@@ -4,6 +4,8 @@
 
 #include <coppice.h>
 
+#include "core/turn.h"
+
 #include "sync_support.h"
 
 #include "support/random.h"
@@ -364,13 +366,48 @@ CO_TASK_TEST(iteration_ends_when_the_channel_is_closed_and_empty)
 
 /* ---- cut short ----------------------------------------------------------- */
 
+static size_t capacity;
+
+#define EACH_CAPACITY(name)                                                    \
+    static void name##_with_it(void);                                          \
+    START_TEST(name)                                                           \
+    {                                                                          \
+        capacity = (size_t)_i;                                                 \
+        co_test_in_task(name##_with_it);                                       \
+    }                                                                          \
+    END_TEST                                                                   \
+    static void name##_with_it(void)
+
 static void cut_receivers(void (*line_up)(sync_wait *, void (*)(void), int))
 {
-    start(0);
+    start(capacity);
     line_up(recv_next, NULL, 3);
 }
 
-CO_TASK_TEST(what_was_handed_over_before_a_cancel_is_returned)
+/* They wait for room, or, without any, for receivers. */
+static void cut_senders(void (*line_up)(sync_wait *, void (*)(void), int))
+{
+    start(capacity);
+    for (size_t i = 0; i < capacity; i++)
+        ck_assert_int_eq(send_next(), 0);
+    line_up(send_next, NULL, 2);
+}
+
+static void take_all(int from, int to)
+{
+    for (int i = from; i <= to; i++)
+        ck_assert_int_eq(try_recv(), i);
+    ck_assert_int_eq(try_recv(), -EAGAIN);
+}
+
+/* What nobody waits for is in the channel, if it has room. */
+static void nobody_takes(int value)
+{
+    ck_assert_int_eq(try_send(value), capacity ? 0 : -EAGAIN);
+    ck_assert_int_eq(try_recv(), capacity ? value : -EAGAIN);
+}
+
+EACH_CAPACITY(what_was_handed_over_before_a_cancel_is_returned)
 {
     cut_receivers(sync_line_up);
     ck_assert_int_eq(send_next(), 0);
@@ -382,40 +419,37 @@ CO_TASK_TEST(what_was_handed_over_before_a_cancel_is_returned)
     done();
 }
 
-CO_TASK_TEST(a_cancelled_receiver_is_passed_over)
+EACH_CAPACITY(a_cancelled_receiver_is_passed_over)
 {
     cut_receivers(sync_line_up);
     ck_assert_int_eq(co_cancel(sync_task[0]), 1);
     ck_assert_int_eq(co_cancel(sync_task[1]), 1);
     ck_assert_int_eq(send_next(), 0);
-    ck_assert_int_eq(try_send(9), -EAGAIN);
+    nobody_takes(9);
     sync_results_are(0, 2, -ECANCELED);
     sync_results_are(2, 3, 1);
     ck_assert_int_eq(received[0], 1);
     done();
 }
 
-CO_TASK_TEST(what_was_sent_before_a_cancel_is_sent)
+EACH_CAPACITY(what_was_sent_before_a_cancel_is_sent)
 {
-    start(0);
-    sync_line_up(send_next, NULL, 2);
+    cut_senders(sync_line_up);
     ck_assert_int_eq(try_recv(), 1);
     ck_assert_int_eq(co_cancel(sync_task[0]), 1);
     sync_results_are(0, 1, 0);
-    ck_assert_int_eq(try_recv(), 2);
+    take_all(2, (int)capacity + 2);
     sync_results_are(1, 2, 0);
     done();
 }
 
-CO_TASK_TEST(a_cancelled_sender_has_sent_nothing)
+EACH_CAPACITY(a_cancelled_sender_has_sent_nothing)
 {
-    start(1);
-    ck_assert_int_eq(send_next(), 0);
-    sync_line_up(send_next, NULL, 2);
+    cut_senders(sync_line_up);
     ck_assert_int_eq(co_cancel(sync_task[0]), 1);
-    ck_assert_int_eq(try_recv(), 1);
-    ck_assert_int_eq(try_recv(), 3);
-    ck_assert_int_eq(try_recv(), -EAGAIN);
+    for (int i = 1; i <= (int)capacity; i++)
+        ck_assert_int_eq(try_recv(), i);
+    take_all((int)capacity + 2, (int)capacity + 2);
     sync_results_are(0, 1, -ECANCELED);
     sync_results_are(1, 2, 0);
     done();
@@ -434,51 +468,76 @@ CO_TASK_TEST(all_cancelled_leave_the_element_in_the_channel)
     done();
 }
 
-CO_TASK_TEST(handed_over_before_the_timeout_is_seen_is_returned)
+EACH_CAPACITY(handed_over_before_the_timeout_is_seen_is_returned)
 {
     cut_receivers(sync_line_up_nearly_late);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(send_next(), 0);
     sync_results_are(0, 3, 1);
+    ck_assert_uint_eq(co_chan_len(chan), 0);
     done();
 }
 
-CO_TASK_TEST(late_receivers_are_passed_over)
+EACH_CAPACITY(handed_over_before_the_timeout_is_returned_when_it_is_seen)
+{
+    cut_receivers(sync_line_up_nearly_late);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(send_next(), 0);
+    co__turn(co__loop, 0);
+    nobody_takes(9);
+    sync_results_are(0, 2, 1);
+    sync_results_are(2, 3, -ETIMEDOUT);
+    ck_assert_int_eq(received_count, 2);
+    done();
+}
+
+EACH_CAPACITY(late_receivers_are_passed_over)
 {
     cut_receivers(sync_line_up_late);
-    ck_assert_int_eq(try_send(1), -EAGAIN);
+    nobody_takes(1);
     sync_results_are(0, 3, -ETIMEDOUT);
+    ck_assert_int_eq(received_count, 0);
     done();
 }
 
-CO_TASK_TEST(taken_before_the_timeout_is_seen_is_sent)
+EACH_CAPACITY(taken_before_the_timeout_is_seen_is_sent)
 {
-    start(0);
-    sync_line_up_nearly_late(send_next, NULL, 2);
+    cut_senders(sync_line_up_nearly_late);
     ck_assert_int_eq(try_recv(), 1);
     ck_assert_int_eq(try_recv(), 2);
     sync_results_are(0, 2, 0);
+    take_all(3, (int)capacity + 2);
     done();
 }
 
-CO_TASK_TEST(late_senders_have_sent_nothing)
+EACH_CAPACITY(taken_before_the_timeout_is_sent_when_it_is_seen)
 {
-    start(0);
-    sync_line_up_late(send_next, NULL, 2);
-    ck_assert_int_eq(try_recv(), -EAGAIN);
+    cut_senders(sync_line_up_nearly_late);
+    ck_assert_int_eq(try_recv(), 1);
+    co__turn(co__loop, 0);
+    take_all(2, (int)capacity + 1);
+    sync_results_are(0, 1, 0);
+    sync_results_are(1, 2, -ETIMEDOUT);
+    done();
+}
+
+EACH_CAPACITY(late_senders_have_sent_nothing)
+{
+    cut_senders(sync_line_up_late);
+    take_all(1, (int)capacity);
     sync_results_are(0, 2, -ETIMEDOUT);
     done();
 }
 
-CO_TASK_TEST(close_before_a_cancel_is_what_happened)
+EACH_CAPACITY(close_before_a_cancel_is_what_happened)
 {
-    start(0);
-    sync_line_up(send_next, NULL, 2);
+    cut_senders(sync_line_up);
     ck_assert_int_eq(co_cancel(sync_task[1]), 1);
     ck_assert_int_eq(co_chan_close(chan), 0);
     ck_assert_int_eq(co_cancel(sync_task[0]), 1);
     sync_results_are(0, 1, -EPIPE);
     sync_results_are(1, 2, -ECANCELED);
+    ck_assert_uint_eq(co_chan_len(chan), capacity);
     done();
 }
 
@@ -615,6 +674,26 @@ CO_TASK_TEST(nothing_is_allocated)
     done();
 }
 
+static void use_in_time_and_too_long(void)
+{
+    sync_line_up_nearly_late(recv_next, NULL, 2);
+    ck_assert_int_eq(send_next(), 0);
+    ck_assert_int_eq(send_next(), 0);
+    sync_results_are(0, 2, 1);
+    sync_line_up_late(recv_next, NULL, 2);
+    sync_results_are(0, 2, -ETIMEDOUT);
+    co_timeout(CO_MS) {
+        ck_assert_int_eq(recv_next(), -ETIMEDOUT);
+    }
+}
+
+CO_TASK_TEST(nothing_is_allocated_for_time_limits)
+{
+    start(0);
+    sync_allocates_nothing(use_in_time_and_too_long);
+    done();
+}
+
 #define HOPS 1000
 
 static int count_down(void *unused)
@@ -658,20 +737,24 @@ static TCase *case_of(Suite *s, const char *name)
     return tc;
 }
 
+#define EACH(name) tcase_add_loop_test(tc, name, 0, 3)
+
 static void add_cut_short(Suite *s)
 {
     TCase *tc = case_of(s, "cut_short");
 
-    tcase_add_test(tc, what_was_handed_over_before_a_cancel_is_returned);
-    tcase_add_test(tc, a_cancelled_receiver_is_passed_over);
-    tcase_add_test(tc, what_was_sent_before_a_cancel_is_sent);
-    tcase_add_test(tc, a_cancelled_sender_has_sent_nothing);
+    EACH(what_was_handed_over_before_a_cancel_is_returned);
+    EACH(a_cancelled_receiver_is_passed_over);
+    EACH(what_was_sent_before_a_cancel_is_sent);
+    EACH(a_cancelled_sender_has_sent_nothing);
     tcase_add_test(tc, all_cancelled_leave_the_element_in_the_channel);
-    tcase_add_test(tc, handed_over_before_the_timeout_is_seen_is_returned);
-    tcase_add_test(tc, late_receivers_are_passed_over);
-    tcase_add_test(tc, taken_before_the_timeout_is_seen_is_sent);
-    tcase_add_test(tc, late_senders_have_sent_nothing);
-    tcase_add_test(tc, close_before_a_cancel_is_what_happened);
+    EACH(handed_over_before_the_timeout_is_seen_is_returned);
+    EACH(handed_over_before_the_timeout_is_returned_when_it_is_seen);
+    EACH(late_receivers_are_passed_over);
+    EACH(taken_before_the_timeout_is_seen_is_sent);
+    EACH(taken_before_the_timeout_is_sent_when_it_is_seen);
+    EACH(late_senders_have_sent_nothing);
+    EACH(close_before_a_cancel_is_what_happened);
     tcase_add_test(tc, pending_cancel_or_timeout_tries_nothing);
 }
 
@@ -709,6 +792,7 @@ static Suite *suite(void)
     tcase_add_test(tc, elements_of_all_sizes_arrive_whole);
     tcase_add_test(tc, pure_signals_need_no_element);
     tcase_add_test(tc, nothing_is_allocated);
+    tcase_add_test(tc, nothing_is_allocated_for_time_limits);
     tcase_add_test(tc, a_ring_of_tasks_passes_an_element_round);
 
     tc = case_of(s, "closing");

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: timeout=120 */
 /* Channels between threads: tasks of several loops, and plain threads. The
- * threads are real, so is the clock. */
+ * threads are real, so is the clock, but for waits of one loop's tasks that are
+ * cut short. */
 #include <coppice.h>
 
-#include "support/check_main.h"
+#include "core/turn.h"
+
+#include "sync_support.h"
+
 #include "support/random.h"
-#include "support/tasks.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -283,6 +286,256 @@ CO_TASK_TEST(what_was_handed_over_after_a_cancel_is_returned_too)
     ck_assert_int_eq(co_test_result(task), 1);
     done();
 }
+
+/* ---- cut short ----------------------------------------------------------- */
+
+static size_t capacity;
+static int elsewhere; /* the waits are ended by another thread */
+static int64_t next_sent, received[2];
+static int received_count;
+
+/* Each capacity, and who ends the wait. */
+#define EACH_WAY(name)                                                         \
+    static void name##_in_a_way(void);                                         \
+    START_TEST(name)                                                           \
+    {                                                                          \
+        capacity = (size_t)_i / 2;                                             \
+        elsewhere = _i % 2;                                                    \
+        co_test_in_task(name##_in_a_way);                                      \
+    }                                                                          \
+    END_TEST                                                                   \
+    static void name##_in_a_way(void)
+
+static int send_next(void)
+{
+    int64_t value = ++next_sent;
+
+    return co_chan_send(chan, &value);
+}
+
+static int recv_next(void)
+{
+    int64_t value = -1;
+    int r = co_chan_recv(chan, &value);
+
+    if (r == 1)
+        received[received_count++ % 2] = value;
+    return r;
+}
+
+static int try_send_next(void *unused)
+{
+    int64_t value = ++next_sent;
+
+    (void)unused;
+    return co_chan_try_send(chan, &value);
+}
+
+static int try_take(void *unused)
+{
+    int64_t value = -1;
+    int r = co_chan_try_recv(chan, &value);
+
+    (void)unused;
+    return r == 1 ? (int)value : r;
+}
+
+/* By a thread it is done when this returns, but no task has been told. */
+static int other_side(co_task_fn fn)
+{
+    struct worker worker;
+
+    if (!elsewhere)
+        return fn(NULL);
+    start(&worker, 0, fn, NULL);
+    return end(&worker);
+}
+
+static void take_all(int from, int to)
+{
+    for (int i = from; i <= to; i++)
+        ck_assert_int_eq(other_side(try_take), i);
+}
+
+static void start_empty(void)
+{
+    make(capacity);
+    next_sent = received_count = 0;
+}
+
+static void start_full(void)
+{
+    start_empty();
+    for (size_t i = 0; i < capacity; i++)
+        ck_assert_int_eq(send_next(), 0);
+}
+
+static void cancel_two(void)
+{
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(co_cancel(sync_task[i]), 1);
+}
+
+/* Two that wait, and are about to be cut short: by a timeout, or a cancel. */
+static void line_up_two(sync_wait *wait, int late)
+{
+    if (late)
+        sync_line_up_nearly_late(wait, NULL, 2);
+    else
+        sync_line_up(wait, NULL, 2);
+}
+
+static void cut(int late)
+{
+    if (late)
+        co__turn(co__loop, 0); /* which sees that the time is up */
+    else
+        cancel_two();
+}
+
+/* Two that have been cut short, but do not know it yet. */
+static void line_up_cut(sync_wait *wait, int late)
+{
+    if (late) {
+        sync_line_up_late(wait, NULL, 2);
+    } else {
+        sync_line_up(wait, NULL, 2);
+        cancel_two();
+    }
+}
+
+EACH_WAY(what_was_taken_before_the_cut_is_sent)
+{
+    for (int late = 0; late < 2; late++) {
+        start_full();
+        line_up_two(send_next, late);
+        take_all(1, 2);
+        cut(late);
+        sync_results_are(0, 2, 0);
+        take_all(3, (int)capacity + 2);
+        ck_assert_int_eq(try_take(NULL), -EAGAIN);
+        done();
+    }
+}
+
+EACH_WAY(what_is_taken_after_the_cut_is_sent_too)
+{
+    for (int late = 0; late < 2; late++) {
+        start_full();
+        line_up_cut(send_next, late);
+        take_all(1, 2);
+        sync_results_are(0, 2, 0);
+        take_all(3, (int)capacity + 2);
+        ck_assert_int_eq(try_take(NULL), -EAGAIN);
+        done();
+    }
+}
+
+EACH_WAY(senders_that_gave_up_have_sent_nothing)
+{
+    for (int late = 0; late < 2; late++) {
+        start_full();
+        line_up_cut(send_next, late);
+        sync_results_are(0, 2, late ? -ETIMEDOUT : -ECANCELED);
+        sync_line_up(send_next, NULL, 1);
+        take_all(1, (int)capacity);
+        ck_assert_int_eq(other_side(try_take), capacity + 3);
+        sync_results_are(0, 1, 0);
+        ck_assert_int_eq(try_take(NULL), -EAGAIN);
+        done();
+    }
+}
+
+static void two_have_received(void)
+{
+    sync_results_are(0, 2, 1);
+    ck_assert_int_eq(received_count, 2);
+    ck_assert_int_eq(received[0] + received[1], 3);
+    ck_assert_uint_eq(co_chan_len(chan), 0);
+}
+
+EACH_WAY(what_was_sent_before_the_cut_is_received)
+{
+    for (int late = 0; late < 2; late++) {
+        start_empty();
+        line_up_two(recv_next, late);
+        for (int i = 0; i < 2; i++)
+            ck_assert_int_eq(other_side(try_send_next), 0);
+        cut(late);
+        two_have_received();
+        done();
+    }
+}
+
+EACH_WAY(what_is_sent_after_the_cut_is_received_too)
+{
+    for (int late = 0; late < 2; late++) {
+        start_empty();
+        line_up_cut(recv_next, late);
+        for (int i = 0; i < 2; i++)
+            ck_assert_int_eq(other_side(try_send_next), 0);
+        two_have_received();
+        done();
+    }
+}
+
+EACH_WAY(receivers_that_gave_up_have_taken_nothing)
+{
+    for (int late = 0; late < 2; late++) {
+        start_empty();
+        line_up_cut(recv_next, late);
+        sync_results_are(0, 2, late ? -ETIMEDOUT : -ECANCELED);
+        ck_assert_int_eq(other_side(try_send_next), capacity ? 0 : -EAGAIN);
+        ck_assert_int_eq(try_take(NULL), capacity ? 1 : -EAGAIN);
+        done();
+    }
+}
+
+/* ---- steady state -------------------------------------------------------- */
+
+static void pass_both_ways(void)
+{
+    sync_line_up(recv_next, NULL, 2);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(send_next(), 0);
+    sync_results_are(0, 2, 1);
+    for (size_t i = 0; i < capacity; i++)
+        ck_assert_int_eq(send_next(), 0);
+    sync_line_up(send_next, NULL, 2);
+    for (size_t i = 0; i < capacity + 2; i++)
+        ck_assert_int_eq(recv_next(), 1);
+    sync_results_are(0, 2, 0);
+}
+
+static void wait_in_time_and_too_long(void)
+{
+    sync_line_up_nearly_late(recv_next, NULL, 2);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(send_next(), 0);
+    sync_results_are(0, 2, 1);
+    sync_line_up_late(recv_next, NULL, 2);
+    sync_results_are(0, 2, -ETIMEDOUT);
+}
+
+CO_TASK_TEST(nothing_is_allocated)
+{
+    for (capacity = 0; capacity < 3; capacity++) {
+        start_empty();
+        sync_allocates_nothing(pass_both_ways);
+        done();
+    }
+}
+
+CO_TASK_TEST(nothing_is_allocated_for_time_limits)
+{
+    for (capacity = 0; capacity < 3; capacity++) {
+        start_empty();
+        sync_allocates_nothing(wait_in_time_and_too_long);
+        done();
+    }
+}
+
+/* ---- loop callbacks ------------------------------------------------------ */
 
 static co_call call;
 static int called;
@@ -615,6 +868,23 @@ START_TEST(nothing_is_lost_or_doubled_among_many_selects)
 }
 END_TEST
 
+static void add_cut_short(Suite *s)
+{
+    TCase *tc = tcase_create("cut_short");
+
+    co_test_check_fds(tc);
+    co_test_virtual_clock(tc);
+    tcase_add_loop_test(tc, what_was_taken_before_the_cut_is_sent, 0, 6);
+    tcase_add_loop_test(tc, what_is_taken_after_the_cut_is_sent_too, 0, 6);
+    tcase_add_loop_test(tc, senders_that_gave_up_have_sent_nothing, 0, 6);
+    tcase_add_loop_test(tc, what_was_sent_before_the_cut_is_received, 0, 6);
+    tcase_add_loop_test(tc, what_is_sent_after_the_cut_is_received_too, 0, 6);
+    tcase_add_loop_test(tc, receivers_that_gave_up_have_taken_nothing, 0, 6);
+    tcase_add_test(tc, nothing_is_allocated);
+    tcase_add_test(tc, nothing_is_allocated_for_time_limits);
+    suite_add_tcase(s, tc);
+}
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("chan_threadsafe");
@@ -640,6 +910,7 @@ static Suite *suite(void)
     tcase_add_loop_test(tc, select_ends_with_its_time_and_its_limits, 0, 2);
     tcase_add_test(tc, thread_cannot_wait_for_what_belongs_to_a_loop);
     suite_add_tcase(s, tc);
+    add_cut_short(s);
 
     tc = tcase_create("many");
     co_test_check_fds(tc);

@@ -3,6 +3,7 @@
 #include <coppice.h>
 
 #include "core/sched.h"
+#include "core/turn.h"
 
 #include "sync_support.h"
 
@@ -726,6 +727,242 @@ BOTH_KINDS(late_select_has_left_all_lines)
     }
 }
 
+/* ---- cut short while sending --------------------------------------------- */
+
+/* Each sends 11 to channel 1. */
+static sync_wait *const senders[] = {send_any, wait_for_all_kinds};
+
+static void line_up_senders(int way,
+                            void (*line_up)(sync_wait *, void (*)(void), int))
+{
+    start_all();
+    value[1] = 11;
+    line_up(senders[way], NULL, 2);
+}
+
+static void nobody_is_in_line(void)
+{
+    for (int i = 0; i < CHANNELS; i++) {
+        ck_assert_int_eq(try_recv(i), -EAGAIN);
+        ck_assert_int_eq(try_send(i, 9), -EAGAIN);
+    }
+}
+
+BOTH_KINDS(what_was_taken_before_a_cancel_is_sent)
+{
+    for (int way = 0; way < 2; way++) {
+        line_up_senders(way, sync_line_up);
+        ck_assert_int_eq(try_recv(1), 11);
+        ck_assert_int_eq(co_cancel(sync_task[0]), 1);
+        sync_results_are(0, 1, 0);
+        ck_assert_int_eq(happened, 1);
+        ck_assert_int_eq(try_recv(1), 11);
+        sync_results_are(1, 2, 0);
+        nobody_is_in_line();
+        done_all();
+    }
+}
+
+/* As above, from a thread-safe channel it may be taken all the same. */
+BOTH_KINDS(cancelled_select_sends_nothing_that_is_not_taken)
+{
+    int local = make_chan == co_chan_new;
+
+    for (int way = 0; way < 2; way++) {
+        line_up_senders(way, sync_line_up);
+        ck_assert_int_eq(co_cancel(sync_task[0]), 1);
+        ck_assert_int_eq(try_recv(1), 11);
+        sync_results_are(0, 1, local ? -ECANCELED : 0);
+        if (!local)
+            ck_assert_int_eq(try_recv(1), 11);
+        sync_results_are(1, 2, 0);
+        nobody_is_in_line();
+        done_all();
+    }
+}
+
+BOTH_KINDS(what_was_taken_before_the_timeout_is_seen_is_sent)
+{
+    for (int way = 0; way < 2; way++) {
+        line_up_senders(way, sync_line_up_nearly_late);
+        ck_assert_int_eq(try_recv(1), 11);
+        sync_results_are(0, 1, 0);
+        sync_results_are(1, 2, -ETIMEDOUT);
+        nobody_is_in_line();
+        done_all();
+    }
+}
+
+BOTH_KINDS(what_was_taken_before_the_timeout_is_sent_when_it_is_seen)
+{
+    for (int way = 0; way < 2; way++) {
+        line_up_senders(way, sync_line_up_nearly_late);
+        ck_assert_int_eq(try_recv(1), 11);
+        co__turn(co__loop, 0);
+        sync_results_are(0, 1, 0);
+        sync_results_are(1, 2, -ETIMEDOUT);
+        nobody_is_in_line();
+        done_all();
+    }
+}
+
+BOTH_KINDS(late_select_sends_nothing_that_is_not_taken)
+{
+    int local = make_chan == co_chan_new;
+
+    for (int way = 0; way < 2; way++) {
+        line_up_senders(way, sync_line_up_late);
+        ck_assert_int_eq(try_recv(1), local ? -EAGAIN : 11);
+        sync_results_are(0, 1, local ? -ETIMEDOUT : 0);
+        sync_results_are(1, 2, -ETIMEDOUT);
+        nobody_is_in_line();
+        done_all();
+    }
+}
+
+/* ---- cut short, and something becomes ready ------------------------------ */
+
+static void resolve(void)
+{
+    ck_assert_int_eq(co_future_resolve(future, 4, NULL), 0);
+}
+
+/* It is reported in the loop's next turn. */
+static void make_readable(void)
+{
+    ck_assert_int_eq(write_soon(NULL), 0);
+    co__turn(co__loop, 0);
+}
+
+static void pass_time(void)
+{
+    co_test_clock_pass(10 * CO_SEC);
+    co__turn(co__loop, 0);
+}
+
+/* What may become ready in wait_for_all_kinds. */
+static const struct ending {
+    void (*come)(void);
+    int number; /* of the case */
+    int result;
+    co_time when; /* after the start, at the earliest */
+} endings[] = {
+    {resolve, 2, 4, 0},
+    {make_readable, 3, CO_READABLE, 0},
+    {pass_time, 4, 0, 10 * CO_SEC},
+};
+
+#define ENDINGS (2 * (int)CO_ARRAY_LEN(endings))
+
+/* Each beside both kinds of futures and of descriptors. */
+static const struct ending *start_ending(int k)
+{
+    future = k % 2 ? co_future_new_threadsafe() : co_future_new();
+    ck_assert_ptr_nonnull(future);
+    start_fd(k % 2);
+    happened = -1;
+    return &endings[k / 2];
+}
+
+static void has_ended(int task, const struct ending *ending)
+{
+    sync_results_are(task, task + 1, ending->result);
+    ck_assert_int_eq(happened, ending->number);
+}
+
+BOTH_KINDS(what_came_before_a_cancel_is_returned)
+{
+    for (int k = 0; k < ENDINGS; k++) {
+        const struct ending *ending = start_ending(k);
+
+        sync_line_up(wait_for_all_kinds, NULL, 1);
+        ending->come();
+        ck_assert_int_eq(sync_task[0]->state, CO__TASK_READY);
+        ck_assert_int_eq(co_cancel(sync_task[0]), 1);
+        has_ended(0, ending);
+        nobody_is_in_line();
+        done_all();
+    }
+}
+
+BOTH_KINDS(what_comes_after_a_cancel_is_for_the_next)
+{
+    for (int k = 0; k < ENDINGS; k++) {
+        const struct ending *ending = start_ending(k);
+        co_time began = co_test_clock_elapsed();
+
+        sync_line_up(wait_for_all_kinds, NULL, 2);
+        ck_assert_int_eq(co_cancel(sync_task[0]), 1);
+        ending->come();
+        sync_results_are(0, 1, -ECANCELED);
+        has_ended(1, ending);
+        ck_assert_int_eq(co_test_clock_elapsed() - began, ending->when);
+        nobody_is_in_line();
+        done_all();
+    }
+}
+
+BOTH_KINDS(what_came_before_a_timeout_is_returned)
+{
+    for (int k = 0; k < ENDINGS; k++) {
+        const struct ending *ending = start_ending(k);
+
+        sync_spawn(wait_for_all_kinds, NULL, co_now() + ending->when + CO_SEC,
+                   1);
+        co_test_yield();
+        ending->come();
+        ck_assert_int_eq(sync_task[0]->state, CO__TASK_READY);
+        co_test_clock_pass(2 * CO_SEC);
+        co__turn(co__loop, 0);
+        has_ended(0, ending);
+        nobody_is_in_line();
+        done_all();
+    }
+}
+
+/* In the turn that would have found the time to be up. */
+BOTH_KINDS(what_comes_before_the_timeout_is_seen_is_returned)
+{
+    for (int k = 0; k < ENDINGS && !endings[k / 2].when; k++) {
+        const struct ending *ending = start_ending(k);
+
+        sync_line_up_nearly_late(wait_for_all_kinds, NULL, 1);
+        ending->come();
+        has_ended(0, ending);
+        nobody_is_in_line();
+        done_all();
+    }
+}
+
+BOTH_KINDS(what_comes_after_a_timeout_is_there_for_the_next)
+{
+    for (int k = 0; k < ENDINGS; k++) {
+        const struct ending *ending = start_ending(k);
+
+        sync_line_up_late(wait_for_all_kinds, NULL, 2);
+        ending->come();
+        sync_results_are(0, 2, -ETIMEDOUT);
+        nobody_is_in_line();
+        sync_spawn(wait_for_all_kinds, NULL, CO_NEVER, 1);
+        has_ended(0, ending);
+        done_all();
+    }
+}
+
+/* When both have come before the loop looks. */
+BOTH_KINDS(the_earlier_of_its_time_and_its_limit_ends_a_select)
+{
+    for (int seconds = 9; seconds < 12; seconds++) {
+        start_all();
+        sync_spawn(wait_for_all_kinds, NULL, co_now() + seconds * CO_SEC, 1);
+        co_test_yield();
+        co_test_clock_pass(20 * CO_SEC);
+        sync_results_are(0, 1, seconds < 10 ? -ETIMEDOUT : 0);
+        nobody_is_in_line();
+        done_all();
+    }
+}
+
 BOTH_KINDS(pending_cancel_or_timeout_tries_nothing)
 {
     for (int way = 0; way < 2; way++) {
@@ -887,6 +1124,30 @@ static void add_things(Suite *s)
     tcase_add_test(tc, bad_descriptors_are_errors_of_the_case);
 }
 
+static void add_cut_short(Suite *s)
+{
+    TCase *tc = case_of(s, "cut_short");
+
+    BOTH(what_happened_before_a_cancel_is_returned);
+    BOTH(cancelled_select_loses_nothing);
+    tcase_add_test(tc, a_select_of_a_few_leaves_its_lines_at_once);
+    BOTH(what_happened_before_the_timeout_is_seen_is_returned);
+    BOTH(late_select_has_left_all_lines);
+    BOTH(what_was_taken_before_a_cancel_is_sent);
+    BOTH(cancelled_select_sends_nothing_that_is_not_taken);
+    BOTH(what_was_taken_before_the_timeout_is_seen_is_sent);
+    BOTH(what_was_taken_before_the_timeout_is_sent_when_it_is_seen);
+    BOTH(late_select_sends_nothing_that_is_not_taken);
+    BOTH(what_came_before_a_cancel_is_returned);
+    BOTH(what_comes_after_a_cancel_is_for_the_next);
+    BOTH(what_came_before_a_timeout_is_returned);
+    BOTH(what_comes_before_the_timeout_is_seen_is_returned);
+    BOTH(what_comes_after_a_timeout_is_there_for_the_next);
+    BOTH(the_earlier_of_its_time_and_its_limit_ends_a_select);
+    BOTH(pending_cancel_or_timeout_tries_nothing);
+    BOTH(a_select_that_looks_again_keeps_its_place);
+}
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("sync/select");
@@ -909,14 +1170,7 @@ static Suite *suite(void)
     BOTH(no_sender_starves);
     add_things(s);
 
-    tc = case_of(s, "cut_short");
-    BOTH(what_happened_before_a_cancel_is_returned);
-    BOTH(cancelled_select_loses_nothing);
-    tcase_add_test(tc, a_select_of_a_few_leaves_its_lines_at_once);
-    BOTH(what_happened_before_the_timeout_is_seen_is_returned);
-    BOTH(late_select_has_left_all_lines);
-    BOTH(pending_cancel_or_timeout_tries_nothing);
-    BOTH(a_select_that_looks_again_keeps_its_place);
+    add_cut_short(s);
 
     tc = case_of(s, "limits");
     tcase_add_test(tc, bad_input_is_einval);
