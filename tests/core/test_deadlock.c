@@ -3,6 +3,8 @@
  * ends, and that nothing else is taken for it. */
 #include <coppice.h>
 
+#include "core/loop.h"
+
 #include "support/check_main.h"
 #include "support/counting.h"
 #include "support/tasks.h"
@@ -724,6 +726,260 @@ START_TEST(loop_that_others_may_know_is_no_deadlock)
 }
 END_TEST
 
+/* ---- what is none, for a task that waits for one of several things ------- */
+
+/* Wait in co_select for what a thread does, or for time. The second case never
+ * happens. */
+static void select_first(co_case first)
+{
+    co_case cases[] = {first, CO_CASE_RECV(NULL, NULL)};
+
+    ck_assert_int_eq(co_select(cases, 2), 0);
+    ck_assert_int_ge(cases[0].result, 0);
+}
+
+static void select_what_a_thread_does(co_case first, void (*action)(void))
+{
+    have_a_thread_do(action);
+    select_first(first);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+
+static void select_a_descriptor(void)
+{
+    ck_assert_int_eq(pipe(ends), 0);
+    select_what_a_thread_does(CO_CASE_FD(ends[0], CO_READABLE), write_a_byte);
+    ck_assert_int_eq(co_close(ends[0]), 0);
+    ck_assert_int_eq(co_close(ends[1]), 0);
+}
+
+static void select_another_threads_channel(void)
+{
+    char byte;
+
+    chan = co_chan_new_threadsafe(1, 0);
+    ck_assert_ptr_nonnull(chan);
+    select_what_a_thread_does(CO_CASE_RECV(chan, &byte), send_a_byte);
+    co_chan_free(chan);
+}
+
+static void select_another_threads_future(void)
+{
+    future = co_future_new_threadsafe();
+    ck_assert_ptr_nonnull(future);
+    select_what_a_thread_does(CO_CASE_FUTURE(future, NULL), resolve);
+    co_future_unref(future);
+}
+
+static void select_a_time(void)
+{
+    select_first(CO_CASE_AFTER(CO_MS));
+    select_first(CO_CASE_AT(co_now() + CO_MS));
+}
+
+START_TEST(select_of_what_comes_from_outside_is_no_deadlock)
+{
+    is_no_deadlock(select_a_descriptor);
+    is_no_deadlock(select_another_threads_channel);
+    is_no_deadlock(select_another_threads_future);
+    is_no_deadlock(select_a_time);
+}
+END_TEST
+
+static void select_what_nobody_does(void)
+{
+    co_case cases[] = {CO_CASE_RECV(NULL, NULL), CO_CASE_FUTURE(NULL, NULL)};
+
+    future = co_future_new();
+    ck_assert_ptr_nonnull(future);
+    cases[1] = CO_CASE_FUTURE(future, NULL);
+    ck_assert_int_eq(co_select(cases, 2), -ECANCELED);
+    co_future_unref(future);
+}
+
+START_TEST(select_of_this_loops_things_alone_is_a_deadlock)
+{
+    is_deadlock(select_what_nobody_does);
+    says("waiting for select");
+}
+END_TEST
+
+/* ---- what is none: functions that are called ----------------------------- */
+
+static void read_and_set(int fd, void *unused)
+{
+    char byte;
+
+    (void)unused;
+    ck_assert_int_eq(read(fd, &byte, 1), 1);
+    co_event_set(&later);
+}
+
+/* co__loop: to ask for the loop is to say that others may know it. */
+static void wait_for_a_reader(void)
+{
+    memset(&later, 0, sizeof(later));
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(co_loop_add_reader(co__loop, ends[0], read_and_set, NULL),
+                     0);
+    have_a_thread_do(write_a_byte);
+    ck_assert_int_eq(co_event_wait(&later), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(co_close(ends[0]), 0);
+    ck_assert_int_eq(co_close(ends[1]), 0);
+}
+
+START_TEST(reader_is_no_deadlock)
+{
+    is_no_deadlock(wait_for_a_reader);
+}
+END_TEST
+
+static void set_on_signal(int signo, void *unused)
+{
+    (void)signo;
+    set_later(unused);
+}
+
+static void send_a_signal(void)
+{
+    ck_assert_int_eq(kill(getpid(), SIGUSR1), 0);
+}
+
+static void wait_for_a_signal_callback(void)
+{
+    memset(&later, 0, sizeof(later));
+    ck_assert_int_eq(co_loop_add_signal(co__loop, SIGUSR1, set_on_signal, NULL),
+                     0);
+    have_a_thread_do(send_a_signal);
+    ck_assert_int_eq(co_event_wait(&later), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(co_loop_remove_signal(co__loop, SIGUSR1), 1);
+}
+
+START_TEST(signal_callback_is_no_deadlock)
+{
+    is_no_deadlock(wait_for_a_signal_callback);
+}
+END_TEST
+
+/* Without them the same wait is one again. */
+static void wait_after_the_last_callback(void)
+{
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(co_loop_add_reader(co__loop, ends[0], read_and_set, NULL),
+                     0);
+    ck_assert_int_eq(co_loop_remove_reader(co__loop, ends[0]), 1);
+    ck_assert_int_eq(co_loop_add_signal(co__loop, SIGUSR1, set_on_signal, NULL),
+                     0);
+    ck_assert_int_eq(co_loop_remove_signal(co__loop, SIGUSR1), 1);
+    wait_for_nobody();
+    ck_assert_int_eq(co_close(ends[0]), 0);
+    ck_assert_int_eq(co_close(ends[1]), 0);
+}
+
+START_TEST(wait_without_the_callbacks_is_a_deadlock_again)
+{
+    is_deadlock(wait_after_the_last_callback);
+}
+END_TEST
+
+static void set_when_done(co_future *done, void *unused)
+{
+    ck_assert_int_eq(co_future_done(done), 1);
+    set_later(unused);
+}
+
+/* Nobody waits for the future itself. */
+static void wait_for_what_a_future_calls(void)
+{
+    memset(&later, 0, sizeof(later));
+    future = co_future_new_threadsafe();
+    ck_assert_ptr_nonnull(future);
+    ck_assert_int_eq(co_future_on_done(future, set_when_done, NULL), 0);
+    have_a_thread_do(resolve);
+    ck_assert_int_eq(co_event_wait(&later), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    co_future_unref(future);
+}
+
+START_TEST(function_of_a_thread_safe_future_is_no_deadlock)
+{
+    is_no_deadlock(wait_for_what_a_future_calls);
+}
+END_TEST
+
+/* ---- what is none: jobs elsewhere ---------------------------------------- */
+
+static void wait_for_a_submitted_job(void)
+{
+    co_future *job = co_executor_submit(NULL, sleep_in_a_thread, NULL);
+
+    ck_assert_ptr_nonnull(job);
+    ck_assert_int_eq(co_wait(job, NULL), 4);
+    co_future_unref(job);
+}
+
+START_TEST(submitted_job_is_no_deadlock)
+{
+    is_no_deadlock(wait_for_a_submitted_job);
+}
+END_TEST
+
+static void wait_for_the_pool_to_empty(void)
+{
+    co_future *job = co_executor_submit(NULL, sleep_in_a_thread, NULL);
+
+    ck_assert_ptr_nonnull(job);
+    ck_assert_int_eq(co_loop_shutdown_executor(), 0);
+    ck_assert_int_eq(co_future_result(job, NULL), 4);
+    co_future_unref(job);
+}
+
+START_TEST(wait_for_the_end_of_jobs_is_no_deadlock)
+{
+    is_no_deadlock(wait_for_the_pool_to_empty);
+}
+END_TEST
+
+static int sleep_in_a_process(const void *in, size_t in_bytes, void **out,
+                              size_t *out_bytes)
+{
+    (void)in, (void)in_bytes, (void)out, (void)out_bytes;
+    return sleep_in_a_thread(NULL);
+}
+
+static int call_in_a_process(void *pool)
+{
+    return co_procpool_call(pool, 0, NULL, 0, NULL, NULL);
+}
+
+/* A call waits for its answer, another one for its turn. */
+static void wait_for_another_process(void)
+{
+    static const co_procpool_fn functions[] = {sleep_in_a_process};
+    const co_procpool_options options = {.size = sizeof(options),
+                                         .functions = functions,
+                                         .function_count = 1,
+                                         .workers_max = 1};
+    co_procpool *pool = co_procpool_new(&options);
+    co_task *task;
+
+    ck_assert_ptr_nonnull(pool);
+    ck_assert_int_eq(call_in_a_process(pool), 4);
+    task = co_test_spawn(call_in_a_process, pool);
+    ck_assert_int_eq(call_in_a_process(pool), 4);
+    ck_assert_int_eq(co_test_result(task), 4);
+    ck_assert_int_eq(co_procpool_shutdown(pool, 1), 0);
+    co_procpool_free(pool);
+}
+
+START_TEST(call_in_another_process_is_no_deadlock)
+{
+    is_no_deadlock(wait_for_another_process);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("core/deadlock");
@@ -747,6 +1003,8 @@ static Suite *suite(void)
     tcase_add_test(tc, environment_turns_it_on);
     tcase_add_test(tc, co_run_returns_edeadlk);
     tcase_add_test(tc, future_of_one_loop_waited_for_is_a_deadlock);
+    tcase_add_test(tc, select_of_this_loops_things_alone_is_a_deadlock);
+    tcase_add_test(tc, wait_without_the_callbacks_is_a_deadlock_again);
     tcase_add_test(tc, deadlock_that_cancelling_does_not_end_stops_the_program);
     suite_add_tcase(s, tc);
 
@@ -760,6 +1018,13 @@ static Suite *suite(void)
     tcase_add_test(tc, thread_safe_channel_waited_for_is_no_deadlock);
     tcase_add_test(tc, offloaded_job_is_no_deadlock);
     tcase_add_test(tc, loop_that_others_may_know_is_no_deadlock);
+    tcase_add_test(tc, select_of_what_comes_from_outside_is_no_deadlock);
+    tcase_add_test(tc, reader_is_no_deadlock);
+    tcase_add_test(tc, signal_callback_is_no_deadlock);
+    tcase_add_test(tc, function_of_a_thread_safe_future_is_no_deadlock);
+    tcase_add_test(tc, submitted_job_is_no_deadlock);
+    tcase_add_test(tc, wait_for_the_end_of_jobs_is_no_deadlock);
+    tcase_add_test(tc, call_in_another_process_is_no_deadlock);
     suite_add_tcase(s, tc);
     return s;
 }

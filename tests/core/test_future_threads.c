@@ -5,12 +5,15 @@
 #include <coppice/call.h>
 #include <coppice/future.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
+#include "core/task.h"
 
 #include "support/check_main.h"
 #include "support/random.h"
 #include "support/stderr.h"
 #include "support/tasks.h"
+#include "support/virtual_clock.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -390,6 +393,92 @@ CO_TASK_TEST(wait_that_ends_early_leaves_the_future_pending)
     ck_assert_int_eq(co_future_resolve(future, 2, NULL), 0);
     ck_assert_int_eq(co_test_result(task[2]), 2);
     co_future_unref(future);
+}
+
+/* Resolve it from a thread, which has ended then, or here. */
+static void resolve_from(int threaded, co_future *future)
+{
+    if (threaded)
+        end(start(resolve_in_thread, future));
+    else
+        ck_assert_int_eq(co_future_resolve(future, 7, &thing), 0);
+}
+
+CO_TASK_TEST(result_before_a_timeout_is_kept)
+{
+    for (int threaded = 0; threaded < 2; threaded++) {
+        struct waiting wait = {.future = make(), .timeout = CO_SEC};
+        co_task *task = co_test_spawn(run_wait, &wait);
+
+        co_test_yield();
+        resolve_from(threaded, wait.future);
+        co_test_clock_pass(2 * CO_SEC);
+        ck_assert_int_eq(co_test_result(task), 7);
+        ck_assert_ptr_eq(wait.value, &thing);
+        co_future_unref(wait.future);
+    }
+}
+
+/* The task has not seen its timeout yet: what is there by then counts. */
+CO_TASK_TEST(result_after_a_timeout_that_nobody_has_seen_is_kept)
+{
+    for (int threaded = 0; threaded < 2; threaded++) {
+        struct waiting wait = {.future = make(), .timeout = CO_SEC};
+        co_task *task = co_test_spawn(run_wait, &wait);
+
+        /* Its timer is armed after this one, for the same time. */
+        ck_assert_int_eq(co_sleep(CO_SEC), 0);
+        ck_assert_int_eq(task->state, CO__TASK_READY);
+        resolve_from(threaded, wait.future);
+        ck_assert_int_eq(co_test_result(task), 7);
+        ck_assert_ptr_eq(wait.value, &thing);
+        co_future_unref(wait.future);
+    }
+}
+
+CO_TASK_TEST(result_after_a_timeout_that_was_seen_stays)
+{
+    for (int threaded = 0; threaded < 2; threaded++) {
+        struct waiting wait = {.future = make(), .timeout = CO_SEC};
+        co_task *task = co_test_spawn(run_wait, &wait);
+
+        ck_assert_int_eq(co_test_result(task), -ETIMEDOUT);
+        ck_assert_ptr_null(wait.value);
+        resolve_from(threaded, wait.future);
+        ck_assert_int_eq(co_wait(wait.future, &wait.value), 7);
+        ck_assert_ptr_eq(wait.value, &thing);
+        co_future_unref(wait.future);
+    }
+}
+
+static int resolve_it(void *future)
+{
+    return co_future_resolve(future, 7, &thing);
+}
+
+CO_TASK_TEST(wait_allocates_nothing)
+{
+    enum {
+        WARM = 100, /* by then debug builds, too, use stacks again */
+        ALL = 120
+    };
+    co_future *futures[ALL];
+
+    for (int i = 0; i < ALL; i++)
+        futures[i] = make();
+    for (int i = 0; i < ALL; i++) {
+        struct waiting wait = {.future = futures[i], .timeout = CO_SEC};
+        co_task *task;
+
+        if (i == WARM)
+            co__fault_after(0);
+        task = co_test_spawn(resolve_it, wait.future);
+        ck_assert_int_eq(run_wait(&wait), 7);
+        ck_assert_int_eq(co_test_result(task), 0);
+    }
+    ck_assert_uint_eq(co__fault_after(0), 0);
+    for (int i = 0; i < ALL; i++)
+        co_future_unref(futures[i]);
 }
 
 struct from_callback {
@@ -875,6 +964,15 @@ static Suite *suite(void)
     tcase_add_test(tc, loop_that_never_runs_refuses);
     tcase_add_test(tc, future_of_a_spawned_task_may_be_dropped);
     tcase_add_test(tc, error_that_a_thread_forgets_is_reported);
+    suite_add_tcase(s, tc);
+
+    tc = tcase_create("in turn");
+    co_test_check_fds(tc);
+    co_test_virtual_clock(tc);
+    tcase_add_test(tc, result_before_a_timeout_is_kept);
+    tcase_add_test(tc, result_after_a_timeout_that_nobody_has_seen_is_kept);
+    tcase_add_test(tc, result_after_a_timeout_that_was_seen_stays);
+    tcase_add_test(tc, wait_allocates_nothing);
     suite_add_tcase(s, tc);
     return s;
 }

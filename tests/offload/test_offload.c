@@ -473,6 +473,47 @@ CO_TASK_TEST(shutdown_keeps_to_its_time_and_can_be_asked_again)
     gate_fini(&gate);
 }
 
+CO_TASK_TEST(shutdown_that_is_cancelled_waits_no_more_and_can_be_asked_again)
+{
+    struct gate gate;
+    co_task *task, *other;
+
+    gate_init(&gate, NULL, 1);
+    task = gate_spawn_begun(&gate);
+    other = co_test_spawn(shut_down, NULL);
+    co_test_yield();
+    ck_assert_int_eq(other->state, CO__TASK_PARKED);
+    ck_assert_int_eq(co_cancel(other), 1);
+    ck_assert_int_eq(co_test_result(other), -ECANCELED);
+    ck_assert_int_eq(atomic_load(&gate.ran), 0);
+    sem_post(&gate.let_go);
+    ck_assert_int_eq(co_loop_shutdown_executor(), 0);
+    ck_assert_int_eq(co_test_result(task), 1);
+    gate_fini(&gate);
+}
+
+CO_TASK_TEST(shutdown_that_is_over_before_the_cancel_says_so)
+{
+    struct gate gate;
+    co_future *future;
+    co_task *other;
+
+    ck_assert_int_eq(co_loop_shutdown_executor(), 0);
+    gate_init(&gate, NULL, 1);
+    future = co_executor_submit(NULL, gate_job, &gate);
+    ck_assert_ptr_nonnull(future);
+    gate_await(&gate.begun);
+    other = co_test_spawn(shut_down, NULL);
+    co_test_yield();
+    ck_assert_int_eq(other->state, CO__TASK_PARKED);
+    gate_end_and_post(&gate);
+    ck_assert_int_eq(co_cancel(other), 1);
+    ck_assert_int_eq(co_test_result(other), 0);
+    ck_assert_int_eq(co_future_result(future, NULL), 1);
+    co_future_unref(future);
+    gate_fini(&gate);
+}
+
 static struct gate foreign;
 
 static void *run_foreign(void *arg)
@@ -570,6 +611,9 @@ static Suite *suite(void)
     tcase_add_test(tc, shutdown_waits_until_idle_threads_have_gone);
     tcase_add_test(tc, shutdown_waits_for_this_loops_jobs);
     tcase_add_test(tc, shutdown_keeps_to_its_time_and_can_be_asked_again);
+    tcase_add_test(
+        tc, shutdown_that_is_cancelled_waits_no_more_and_can_be_asked_again);
+    tcase_add_test(tc, shutdown_that_is_over_before_the_cancel_says_so);
     tcase_add_test(tc, shutdown_does_not_wait_for_another_loops_jobs);
     tcase_add_test(tc, shutdown_outside_a_task_is_refused);
     tcase_add_test(tc, a_job_under_way_is_no_deadlock);

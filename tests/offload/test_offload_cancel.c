@@ -352,6 +352,38 @@ CO_TASK_TEST(a_task_out_of_time_leaves_a_job_behind_that_has_begun)
     gate_fini(&gate);
 }
 
+static int shut_down_in_a_second(void *unused)
+{
+    int r = 0;
+
+    (void)unused;
+    co_timeout(CO_SEC) {
+        r = co_loop_shutdown_executor();
+    }
+    return r;
+}
+
+CO_TASK_TEST(a_shutdown_that_is_over_before_its_time_is_seen_says_so)
+{
+    struct gate gate;
+    co_future *future;
+    co_task *task;
+
+    ck_assert_int_eq(co_loop_shutdown_executor(), 0);
+    gate_init(&gate, NULL, 5);
+    future = co_executor_submit(NULL, gate_job, &gate);
+    ck_assert_ptr_nonnull(future);
+    gate_await(&gate.begun);
+    task = co_test_spawn(shut_down_in_a_second, NULL);
+    co_test_yield();
+    gate_end_and_post(&gate);
+    co_test_clock_pass(2 * CO_SEC);
+    ck_assert_int_eq(co_test_result(task), 0);
+    ck_assert_int_eq(co_future_result(future, NULL), 5);
+    co_future_unref(future);
+    gate_fini(&gate);
+}
+
 CO_TASK_TEST(a_parcel_that_came_before_the_cancel_is_delivered)
 {
     struct gate gate;
@@ -555,6 +587,8 @@ static Suite *suite(void)
     tcase_add_test(timed, a_job_that_has_begun_is_waited_for_beyond_its_time);
     tcase_add_test(timed,
                    a_task_out_of_time_leaves_a_job_behind_that_has_begun);
+    tcase_add_test(timed,
+                   a_shutdown_that_is_over_before_its_time_is_seen_says_so);
     suite_add_tcase(s, timed);
     return s;
 }

@@ -5,8 +5,10 @@
 #include "base/alloc.h"
 #include "base/sanitize.h"
 #include "core/loop.h"
+#include "core/turn.h"
 #include "support/check_main.h"
 #include "support/tasks.h"
+#include "support/virtual_clock.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -645,6 +647,55 @@ CO_TASK_TEST(a_call_out_of_time_loses_its_worker)
     pool_end(pool);
 }
 
+/* Until what comes from another process has made a task ready, which has not
+ * run since. */
+static void turn_until_ready(const co_task *task)
+{
+    while (task->state == CO__TASK_PARKED)
+        co__turn(co__loop, 0);
+    ck_assert_int_eq(task->state, CO__TASK_READY);
+}
+
+/* A cancelled call would cost its worker. */
+static void answer_is_kept(struct held *held, co_task *task, int pid)
+{
+    ck_assert_int_eq(co_test_result(task), 7);
+    ck_assert_int_eq(call(held->pool, OWN_PID), pid);
+    held_fini(held);
+    pool_end(held->pool);
+}
+
+CO_TASK_TEST(an_answer_that_came_before_the_cancel_is_kept)
+{
+    co_procpool *pool = pool_of(1);
+    int pid = call(pool, OWN_PID);
+    struct held held;
+    co_task *task;
+
+    held_init(&held, pool);
+    task = held_spawn(&held);
+    held_let_go(&held);
+    turn_until_ready(task);
+    ck_assert_int_eq(co_cancel(task), 1);
+    answer_is_kept(&held, task, pid);
+}
+
+CO_TASK_TEST(an_answer_that_came_before_the_timeout_is_seen_is_kept)
+{
+    co_procpool *pool = pool_of(1);
+    int pid = call(pool, OWN_PID);
+    struct held held;
+    co_task *task;
+
+    held_init(&held, pool);
+    held.limit = CO_SEC;
+    task = held_spawn(&held);
+    held_let_go(&held);
+    turn_until_ready(task);
+    co_test_clock_pass(2 * CO_SEC);
+    answer_is_kept(&held, task, pid);
+}
+
 CO_TASK_TEST(a_call_cancelled_in_line_costs_no_worker)
 {
     co_procpool *pool = pool_of(1);
@@ -802,6 +853,47 @@ CO_TASK_TEST(a_shutdown_keeps_to_its_time_and_can_be_asked_again)
     ck_assert_int_eq(co_test_result(holder), 7);
     held_fini(&held);
     pool_end(pool);
+}
+
+/* A task that waits for the end of the pool's server, which is stopped. */
+static co_task *shut_down_with_server_stopped(co_procpool *pool, pid_t *server)
+{
+    co_task *task;
+
+    *server = parent_of(call(pool, OWN_PID));
+    kill(*server, SIGSTOP);
+    ck_assert_int_eq(
+        waitid(P_PID, (id_t)*server, &(siginfo_t){0}, WSTOPPED | WNOWAIT), 0);
+    task = co_test_spawn(shut_down, pool);
+    co_test_yield();
+    ck_assert_int_eq(task->state, CO__TASK_PARKED);
+    return task;
+}
+
+CO_TASK_TEST(a_shutdown_cancelled_before_the_server_ends_can_be_asked_again)
+{
+    co_procpool *pool = pool_of(1);
+    pid_t server;
+    co_task *task = shut_down_with_server_stopped(pool, &server);
+
+    ck_assert_int_eq(co_cancel(task), 1);
+    ck_assert_int_eq(co_test_result(task), -ECANCELED);
+    kill(server, SIGCONT);
+    pool_end(pool);
+}
+
+CO_TASK_TEST(a_shutdown_whose_server_ended_before_the_cancel_says_so)
+{
+    co_procpool *pool = pool_of(1);
+    pid_t server;
+    co_task *task = shut_down_with_server_stopped(pool, &server);
+
+    kill(server, SIGCONT);
+    turn_until_ready(task);
+    ck_assert_int_eq(co_cancel(task), 1);
+    ck_assert_int_eq(co_test_result(task), 0);
+    no_children();
+    co_procpool_free(pool);
 }
 
 START_TEST(a_pool_that_is_just_freed_leaves_no_process)
@@ -1073,6 +1165,7 @@ static Suite *suite(void)
     tcase_add_test(tc, a_call_cancelled_before_it_began_is_not_made);
     tcase_add_test(tc, a_cancelled_calls_worker_is_killed_and_replaced);
     tcase_add_test(tc, a_call_out_of_time_loses_its_worker);
+    tcase_add_test(tc, an_answer_that_came_before_the_cancel_is_kept);
     tcase_add_test(tc, a_call_cancelled_in_line_costs_no_worker);
     tcase_add_test(tc, a_place_granted_before_the_cancel_goes_to_the_next);
     tcase_add_test(tc, a_place_on_its_way_to_a_cancelled_task_goes_to_the_next);
@@ -1081,6 +1174,9 @@ static Suite *suite(void)
     tcase_add_test(tc, a_shutdown_that_waits_lets_all_calls_end);
     tcase_add_test(tc, a_shutdown_without_waiting_fails_all_calls);
     tcase_add_test(tc, a_shutdown_keeps_to_its_time_and_can_be_asked_again);
+    tcase_add_test(
+        tc, a_shutdown_cancelled_before_the_server_ends_can_be_asked_again);
+    tcase_add_test(tc, a_shutdown_whose_server_ended_before_the_cancel_says_so);
     tcase_add_test(tc, a_pool_that_is_just_freed_leaves_no_process);
     tcase_add_test(tc, a_forked_child_does_not_share_the_pool);
     tcase_add_test(tc, processes_do_not_outlive_the_program);
@@ -1090,6 +1186,13 @@ static Suite *suite(void)
     tcase_add_test(tc, without_memory_there_is_no_pool);
     tcase_add_test(tc, without_memory_for_an_answer_the_call_fails);
     tcase_add_test(tc, a_loop_callback_cannot_wait);
+    suite_add_tcase(s, tc);
+
+    tc = tcase_create("limits");
+    co_test_check_fds(tc);
+    co_test_virtual_clock(tc);
+    tcase_set_timeout(tc, 100);
+    tcase_add_test(tc, an_answer_that_came_before_the_timeout_is_seen_is_kept);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -861,6 +861,150 @@ START_TEST(end_of_completed_that_is_waited_for_stops_the_program)
 }
 END_TEST
 
+/* ---- a result and a timeout in the same turn ----------------------------- */
+
+static const size_t one_and_many[] = {1, 20};
+
+/* All are done but the last; or none is. */
+static void make_nearly_done(size_t count, int none)
+{
+    make(count);
+    for (size_t i = 0; !none && i + 1 < count; i++)
+        ck_assert_int_eq(co_future_resolve(future[i], (int)i, NULL), 0);
+}
+
+static void resolve_last(size_t count)
+{
+    ck_assert_int_eq(co_future_resolve(future[count - 1], 77, NULL), 0);
+}
+
+/* The last future is resolved, and the second that the task has passes before
+ * it goes on. Returns the task's result. */
+static int result_then_timeout(co_task_fn fn, void *arg, size_t count)
+{
+    co_task *task = co_test_spawn(fn, arg);
+
+    co_test_yield();
+    resolve_last(count);
+    co_test_clock_pass(2 * CO_SEC);
+    return co_test_result(task);
+}
+
+/* The other order. */
+static int timeout_then_result(co_task_fn fn, void *arg, size_t count)
+{
+    co_task *task = co_test_spawn(fn, arg);
+
+    /* Its timer is armed after this one, for the same time. */
+    ck_assert_int_eq(co_sleep(CO_SEC), 0);
+    resolve_last(count);
+    return co_test_result(task);
+}
+
+CO_TASK_TEST(last_result_before_a_timeout_is_gathered)
+{
+    for (int i = 0; i < 4; i++) {
+        struct call call = {.count = one_and_many[i / 2],
+                            .flags = i & 1 ? CO_GATHER_ALL : 0,
+                            .timeout = CO_SEC};
+
+        make_nearly_done(call.count, 0);
+        ck_assert_int_eq(result_then_timeout(run_gather, &call, call.count), 0);
+        for (size_t j = 0; j + 1 < call.count; j++)
+            ck_assert_int_eq(call.results[j], (int)j);
+        ck_assert_int_eq(call.results[call.count - 1], 77);
+        drop(call.count);
+    }
+}
+
+/* As with a cancel, for the second the timeout counts. */
+CO_TASK_TEST(timeout_after_a_result_that_was_not_the_last_is_seen)
+{
+    for (int i = 0; i < 2; i++) {
+        struct call call = {.count = 1 + one_and_many[i],
+                            .flags = CO_GATHER_ALL,
+                            .timeout = CO_SEC};
+
+        make(call.count);
+        ck_assert_int_eq(result_then_timeout(run_gather, &call, 1), -ETIMEDOUT);
+        ck_assert_int_eq(call.results[0], 77);
+        for (size_t j = 1; j < call.count; j++)
+            ck_assert_int_eq(call.results[j], -ECANCELED);
+        drop(call.count);
+    }
+}
+
+CO_TASK_TEST(timeout_before_the_last_result_ends_a_gather_and_loses_nothing)
+{
+    for (int i = 0; i < 4; i++) {
+        struct call call = {.count = one_and_many[i / 2],
+                            .flags = i & 1 ? CO_GATHER_ALL : 0,
+                            .timeout = CO_SEC};
+
+        make(call.count);
+        ck_assert_int_eq(timeout_then_result(run_gather, &call, call.count),
+                         -ETIMEDOUT);
+        for (size_t j = 0; j + 1 < call.count; j++)
+            ck_assert_int_eq(call.results[j], -ECANCELED);
+        ck_assert_int_eq(call.results[call.count - 1], 77);
+        drop(call.count);
+    }
+}
+
+CO_TASK_TEST(result_and_timeout_of_a_wait_in_both_orders)
+{
+    for (int i = 0; i < 12; i++) {
+        struct call call = {.count = one_and_many[i & 1],
+                            .mode = (enum co_wait_mode)(i / 4),
+                            .timeout = CO_SEC};
+        int first = call.mode == CO_FIRST_DONE;
+
+        make_nearly_done(call.count, first);
+        if (i & 2)
+            ck_assert_int_eq(timeout_then_result(run_wait, &call, call.count),
+                             -ETIMEDOUT);
+        else
+            ck_assert_int_eq(result_then_timeout(run_wait, &call, call.count),
+                             first ? 1 : (int)call.count);
+        ck_assert_int_eq(run_wait(&call), first ? 1 : (int)call.count);
+        drop(call.count);
+    }
+}
+
+static int take_next_in_a_second(void *completed)
+{
+    int r = 0;
+
+    co_timeout(CO_SEC) {
+        r = take_next(completed);
+    }
+    return r;
+}
+
+CO_TASK_TEST(completed_and_timeout_in_both_orders_lose_nothing)
+{
+    for (int i = 0; i < 4; i++) {
+        size_t count = one_and_many[i / 2];
+        int last = 99 + (int)count;
+        co_completed completed;
+
+        make(count);
+        ck_assert_int_eq(co_completed_init(&completed, future, count), 0);
+        if (i & 1) {
+            ck_assert_int_eq(result_then_timeout(take_next_in_a_second,
+                                                 &completed, count),
+                             last);
+        } else {
+            ck_assert_int_eq(timeout_then_result(take_next_in_a_second,
+                                                 &completed, count),
+                             -ETIMEDOUT);
+            ck_assert_int_eq(take_next(&completed), last);
+        }
+        co_completed_fini(&completed);
+        drop(count);
+    }
+}
+
 /* ---- thread-safe futures ------------------------------------------------- */
 
 struct thread {
@@ -1060,6 +1204,17 @@ static void add_completed(TCase *tc)
     tcase_add_test(tc, end_of_completed_that_is_waited_for_stops_the_program);
 }
 
+static void add_same_turn(TCase *tc)
+{
+    co_test_virtual_clock(tc);
+    tcase_add_test(tc, last_result_before_a_timeout_is_gathered);
+    tcase_add_test(tc, timeout_after_a_result_that_was_not_the_last_is_seen);
+    tcase_add_test(
+        tc, timeout_before_the_last_result_ends_a_gather_and_loses_nothing);
+    tcase_add_test(tc, result_and_timeout_of_a_wait_in_both_orders);
+    tcase_add_test(tc, completed_and_timeout_in_both_orders_lose_nothing);
+}
+
 static void add_threads(TCase *tc)
 {
     tcase_add_test(tc, thread_safe_futures_are_gathered);
@@ -1072,13 +1227,13 @@ static void add_threads(TCase *tc)
 
 static Suite *suite(void)
 {
-    static void (*const cases[])(TCase *) = {add_gather, add_wait,
-                                             add_completed, add_threads};
+    static void (*const cases[])(TCase *) = {
+        add_gather, add_wait, add_completed, add_same_turn, add_threads};
     static const char *const names[] = {"gather", "wait", "completed",
-                                        "threads"};
+                                        "same turn", "threads"};
     Suite *s = suite_create("sync/gather");
 
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         TCase *tc = tcase_create(names[i]);
 
         co_test_check_fds(tc);

@@ -633,10 +633,11 @@ static void wake(enum waiting wait)
 }
 
 /* Two tasks are to wait for the same. They have not run yet. */
-static void begin_two(enum waiting wait, enum limit limit)
+static void begin_two(enum co_queue_kind kind, enum waiting wait,
+                      enum limit limit)
 {
     static const co_task_fn fns[] = {getter, putter, joiner};
-    co_queue *queue = make_fifo(1);
+    co_queue *queue = make(kind, 1);
 
     if (wait != GET)
         put(queue, 1);
@@ -650,9 +651,10 @@ static void begin_two(enum waiting wait, enum limit limit)
     second_task = co_test_spawn(fns[wait], &second);
 }
 
-static void wake_comes_first(enum waiting wait, enum limit limit)
+static void wake_comes_first_in(enum co_queue_kind kind, enum waiting wait,
+                                enum limit limit)
 {
-    begin_two(wait, limit);
+    begin_two(kind, wait, limit);
     co_test_yield();
     wake(wait);
     if (limit == CANCEL)
@@ -677,15 +679,22 @@ static void wake_comes_first(enum waiting wait, enum limit limit)
     co_queue_free(first.queue);
 }
 
-static void limit_comes_first(enum waiting wait, enum limit limit)
+static void wake_comes_first(enum waiting wait, enum limit limit)
 {
-    begin_two(wait, limit);
+    for (int kind = CO_FIFO; kind <= CO_PRIORITY; kind++)
+        wake_comes_first_in((enum co_queue_kind)kind, wait, limit);
+}
+
+static void limit_comes_first_in(enum co_queue_kind kind, enum waiting wait,
+                                 enum limit limit)
+{
+    begin_two(kind, wait, limit);
     if (limit == CANCEL) {
         co_test_yield();
         ck_assert_int_eq(co_cancel(first_task), 1);
     } else {
         /* Its timer is armed after this one, for the same time. */
-        ck_assert_int_eq(co_sleep_until(CO_TEST_EPOCH + CO_SEC), 0);
+        ck_assert_int_eq(co_sleep(CO_SEC), 0);
     }
     wake(wait);
     ck_assert_int_eq(co_test_result(first_task),
@@ -699,6 +708,12 @@ static void limit_comes_first(enum waiting wait, enum limit limit)
         ck_assert_int_eq(get(first.queue), 3);
     ck_assert_uint_eq(co_queue_count(first.queue), 0);
     co_queue_free(first.queue);
+}
+
+static void limit_comes_first(enum waiting wait, enum limit limit)
+{
+    for (int kind = CO_FIFO; kind <= CO_PRIORITY; kind++)
+        limit_comes_first_in((enum co_queue_kind)kind, wait, limit);
 }
 
 CO_TASK_TEST(element_got_before_a_cancel_is_kept)

@@ -13,9 +13,23 @@ static int acquire(void)
     return co_sem_acquire(&sem);
 }
 
+static unsigned bound; /* of the semaphore of the tests; 0: none */
+
+static void bound_by_one(void)
+{
+    bound = 1;
+}
+
+static void unbound(void)
+{
+    bound = 0;
+}
+
 static void start(unsigned permits)
 {
-    ck_assert_int_eq(co_sem_init(&sem, permits), 0);
+    ck_assert_int_eq(bound ? co_sem_init_bounded(&sem, permits, bound)
+                           : co_sem_init(&sem, permits),
+                     0);
 }
 
 static void release(int times)
@@ -27,6 +41,8 @@ static void release(int times)
 static void permits_are(unsigned permits)
 {
     ck_assert_uint_eq(co_sem_permits(&sem), permits);
+    if (bound && permits == bound)
+        ck_assert_int_eq(co_sem_release(&sem), -EOVERFLOW);
     co_sem_fini(&sem);
 }
 
@@ -278,6 +294,23 @@ START_TEST(fini_while_a_task_waits_stops_the_program)
 }
 END_TEST
 
+static void add_waiting(Suite *s, TCase *tc)
+{
+    co_test_check_fds(tc);
+    co_test_virtual_clock(tc);
+    tcase_add_test(tc, cancelled_or_late_task_takes_nothing);
+    tcase_add_test(tc, waiters_are_served_in_the_order_they_came);
+    tcase_add_test(tc, newcomer_does_not_overtake_a_waiter);
+    tcase_add_test(tc, permit_granted_before_cancel_is_kept);
+    tcase_add_test(tc, permit_after_cancel_goes_to_the_next);
+    tcase_add_test(tc, permit_granted_before_the_timeout_is_seen_is_kept);
+    tcase_add_test(tc, permit_after_the_timeout_stays_free);
+    tcase_add_test(tc, cancelled_waiters_leave_the_middle_and_the_ends);
+    tcase_add_test(tc, nothing_is_allocated);
+    tcase_add_test(tc, task_that_never_waits_can_be_cancelled);
+    suite_add_tcase(s, tc);
+}
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("sync/sem");
@@ -292,18 +325,12 @@ static Suite *suite(void)
     tcase_add_test(tc, null_and_impossible_bounds_are_einval);
     tcase_add_test(tc, outside_a_task_only_waiting_is_refused);
     tcase_add_test(tc, in_a_callback_only_waiting_is_refused);
-    tcase_add_test(tc, cancelled_or_late_task_takes_nothing);
-    tcase_add_test(tc, waiters_are_served_in_the_order_they_came);
-    tcase_add_test(tc, newcomer_does_not_overtake_a_waiter);
-    tcase_add_test(tc, permit_granted_before_cancel_is_kept);
-    tcase_add_test(tc, permit_after_cancel_goes_to_the_next);
-    tcase_add_test(tc, permit_granted_before_the_timeout_is_seen_is_kept);
-    tcase_add_test(tc, permit_after_the_timeout_stays_free);
-    tcase_add_test(tc, cancelled_waiters_leave_the_middle_and_the_ends);
-    tcase_add_test(tc, nothing_is_allocated);
-    tcase_add_test(tc, task_that_never_waits_can_be_cancelled);
     tcase_add_test(tc, fini_while_a_task_waits_stops_the_program);
     suite_add_tcase(s, tc);
+    add_waiting(s, tcase_create("waiting"));
+    tc = tcase_create("waiting, bounded");
+    tcase_add_checked_fixture(tc, bound_by_one, unbound);
+    add_waiting(s, tc);
     return s;
 }
 
