@@ -16,7 +16,8 @@ CO_BEGIN_DECLS
  * once. The descriptor belongs to the loop.
  *
  * Returns the descriptor, or -EINVAL, or -ENOTSUP (the backend is "poll", which
- * has none: call co_loop_turn now and then); the time; and for the turn how
+ * has none: call co_loop_turn now and then), -EMFILE, -ENFILE, -ENOMEM (the
+ * backend is "io_uring", which makes one now); the time; and for the turn how
  * many tasks the loop still has, or -EINVAL, or -EDEADLK, -EPERM, -ENOMEM as
  * above.
  */

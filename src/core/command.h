@@ -78,7 +78,8 @@ enum co__command_code {
 struct co__command {
     uint8_t code;
     uint8_t hint;
-    uint8_t over; /* its end was reported; the backend's field */
+    uint8_t over;      /* its end was reported; the backend's field */
+    uint8_t cancelled; /* the backend was asked to let go; its field, too */
     int fd;
     void *data;
     uint64_t offset;

@@ -120,10 +120,9 @@ struct co_loop {
     struct co_task *in_factory; /* the task that runs it, or NULL */
     int overflow_report;
     atomic_int runs; /* 1 while a thread runs it */
-    int has_run;     /* `thread` is the one that ran it last */
     struct co_loop *registry_next, **registry_link;
-    pthread_t thread;
-    uint64_t thread_id; /* the system's */
+    uint64_t thread;    /* that ran it last, see base/thread.h; 0: none has */
+    uint64_t thread_id; /* the system's number of it */
     int sigpipe_was_pending;
     sigset_t old_mask; /* the thread's, restored after a run */
 

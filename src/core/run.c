@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/sanitize.h"
 #include "base/sys.h"
+#include "base/thread.h"
 #include "core/deadlock.h"
 #include "core/fdhook.h"
 #include "core/future.h"
@@ -59,8 +60,7 @@ static void release_calls(struct co_loop *loop)
  * them. */
 int co__poller_begin(struct co_loop *loop)
 {
-    if (loop->held && loop->has_run &&
-        !pthread_equal(loop->thread, pthread_self()))
+    if (loop->held && loop->thread && loop->thread != co__thread())
         return -EPERM;
     return loop->poller_ops->begin ? loop->poller_ops->begin(loop->poller) : 0;
 }
@@ -88,10 +88,9 @@ int co__run_begin(struct co_loop *loop)
         atomic_store(&loop->runs, 0);
         return r;
     }
-    if (!loop->has_run || !pthread_equal(loop->thread, pthread_self())) {
-        loop->thread = pthread_self();
+    if (loop->thread != co__thread()) {
+        loop->thread = co__thread();
         loop->thread_id = co__sys_thread_id();
-        loop->has_run = 1;
     }
     block_sigpipe(loop);
     co__fiber_adopt(&loop->root.fiber);

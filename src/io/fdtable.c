@@ -29,6 +29,7 @@
 
 #include "base/alloc.h"
 #include "base/forks.h"
+#include "base/thread.h"
 #include "core/fdhook.h"
 #include "core/registry.h"
 #include "core/run.h"
@@ -53,17 +54,15 @@
 
 static _Atomic(_Atomic(uint64_t) *) words[WORD_CHUNKS];
 
-/* The loops by owner number. `maker` is the address of a variable of the
- * thread that made the loop: pointers are compared, never followed, unless the
- * maker is the calling thread itself. */
+/* The loops by owner number. `maker` is the thread that made the loop: pointers
+ * are compared, never followed, unless that is the calling thread itself. */
 static struct {
-    _Atomic(const void *) maker; /* NULL: free */
+    _Atomic(uint64_t) maker; /* see base/thread.h; 0: free */
     _Atomic(struct co_loop *) loop;
 } owners[CO__LOOPS];
 
 static atomic_uint owners_top; /* numbers above it were never given */
-static CO_TLS char this_thread;
-static uint32_t epoch; /* forks so far on the way to this process */
+static uint32_t epoch;         /* forks so far on the way to this process */
 
 /* ---- words --------------------------------------------------------------- */
 
@@ -133,7 +132,7 @@ static struct co_loop *hold_idle(uint64_t owner)
     struct co_loop *loop;
     int idle = 0;
 
-    if (atomic_load(&owners[owner].maker) != &this_thread)
+    if (atomic_load(&owners[owner].maker) != co__thread())
         return NULL;
     loop = atomic_load(&owners[owner].loop);
     if (!atomic_compare_exchange_strong(&loop->runs, &idle, 1))
@@ -503,10 +502,10 @@ void co__fd_ready(struct co_loop *loop, int fd, uint32_t gen, uint32_t mask)
 static uint32_t take_id(struct co_loop *loop)
 {
     for (uint32_t id = 1; id < CO__LOOPS; id++) {
-        const void *nobody = NULL;
+        uint64_t nobody = 0;
 
         if (!atomic_compare_exchange_strong(&owners[id].maker, &nobody,
-                                            (const void *)&this_thread))
+                                            co__thread()))
             continue;
         atomic_store(&owners[id].loop, loop);
         unsigned top = atomic_load(&owners_top);
@@ -574,7 +573,7 @@ void co__fds_close(struct co_loop *loop)
     }
     co__free(table->chunks);
     if (here)
-        atomic_store(&owners[table->id].maker, NULL);
+        atomic_store(&owners[table->id].maker, 0);
     co__free(table);
     loop->fds = NULL;
 }
@@ -588,7 +587,7 @@ void co__fds_abandon(struct co_loop *loop)
     }
     epoch++;
     for (unsigned id = 1; id <= atomic_load(&owners_top); id++)
-        atomic_store(&owners[id].maker, NULL);
+        atomic_store(&owners[id].maker, 0);
     for (uint32_t i = 0; i < WORD_CHUNKS; i++) {
         _Atomic(uint64_t) *chunk = atomic_load(&words[i]);
 

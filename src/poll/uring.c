@@ -30,6 +30,7 @@
 #include "base/alloc.h"
 #include "base/forks.h"
 #include "base/sanitize.h"
+#include "base/thread.h"
 #include "poll/epoll.h"
 #include "poll/pollers.h"
 
@@ -43,6 +44,8 @@
 
 #define ENTRIES     256
 #define COMPLETIONS 4096
+
+#define NOBODY UINT64_MAX /* a thread that is none */
 
 /* So often the kernel is asked to work off what it has put by. */
 #define REMOVALS_MAX 64
@@ -62,8 +65,6 @@ static const unsigned ways[] = {
     IORING_SETUP_R_DISABLED,
 };
 
-static CO_TLS char this_thread;
-
 /* ---- the ring ------------------------------------------------------------ */
 
 /* liburing's own system calls. */
@@ -74,31 +75,39 @@ static void ring_unmake(struct io_uring *ring, struct co__uring_lent *lent)
     co__uring_lent_free(lent);
 }
 
+/* What fails changes nothing. */
 static int ring_make(struct co__poller *poller)
 {
     struct io_uring_params params;
+    struct io_uring ring;
+    uint64_t can;
     int r = -EINVAL;
 
     for (size_t i = 0; r == -EINVAL && i < CO_ARRAY_LEN(ways); i++) {
         memset(&params, 0, sizeof(params));
         params.flags = ways[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
         params.cq_entries = COMPLETIONS;
-        r = io_uring_queue_init_params(ENTRIES, &poller->ring, &params);
+        r = io_uring_queue_init_params(ENTRIES, &ring, &params);
     }
-    poller->thread = NULL;
+    if (r == -EMFILE || r == -ENFILE)
+        return r;
+    /* Unknown, forbidden by a filter, or by the administrator; or more memory
+     * than a user may lock, where that counts (before Linux 5.12). */
+    if (r < 0)
+        return -ENOSYS;
+    co__unseen_map();
+    can = co__uring_commands(&ring);
+    if ((params.features & FEATURES_NEEDED) != FEATURES_NEEDED || !can) {
+        ring_unmake(&ring, NULL);
+        return -ENOSYS;
+    }
+    poller->ring = ring;
+    poller->can = can;
+    poller->thread = 0;
     poller->forks = co__forks;
     poller->registered = 0;
     poller->left_some = 0;
-    if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
-        return r;
-    if (r < 0) /* unknown, forbidden by a filter, or by the administrator */
-        return -ENOSYS;
-    co__unseen_map();
-    poller->can = co__uring_commands(&poller->ring);
-    if ((params.features & FEATURES_NEEDED) == FEATURES_NEEDED && poller->can)
-        return 0;
-    ring_unmake(&poller->ring, NULL);
-    return -ENOSYS;
+    return 0;
 }
 
 static uint64_t token(int fd, uint32_t serial)
@@ -140,29 +149,31 @@ static int register_all(struct co__poller *poller)
 }
 
 /* In place of the old ring, which another thread has used, or the process that
- * forked us. */
+ * forked us. Other threads may be sending wakes: the descriptor for them stays,
+ * but for a fork, whose parent has it too. */
 static int ring_renew(struct co__poller *poller)
 {
     struct io_uring old = poller->ring;
-    struct co__uring_lent *lent = poller->lent;
+    int forked = poller->forks != co__forks;
     struct co__wake wake;
     int r;
 
     if (poller->commands)
         return -EPERM;
-    r = co__wake_open(&wake);
-    if (r < 0)
+    if (forked && (r = co__wake_open(&wake)) < 0)
         return r;
     r = ring_make(poller);
     if (r < 0) {
-        poller->ring = old;
-        co__wake_close(&wake);
+        if (forked)
+            co__wake_close(&wake);
         return r == -ENOSYS ? -ENOMEM : r;
     }
-    ring_unmake(&old, lent);
+    ring_unmake(&old, poller->lent);
     poller->lent = NULL;
-    co__wake_close(&poller->wake);
-    poller->wake = wake;
+    if (forked) {
+        co__wake_close(&poller->wake);
+        poller->wake = wake;
+    }
     return 0;
 }
 
@@ -187,24 +198,34 @@ static int register_outside(struct co__poller *poller)
     return r;
 }
 
+/* The ring becomes this thread's, with all that is registered. What fails half
+ * way leaves one that is nobody's, and is made anew the next time. */
+static int take_over(struct co__poller *poller)
+{
+    int r;
+
+    poller->thread = NOBODY;
+    /* liburing.so 2.3 forgets to export io_uring_enable_rings. */
+    r = io_uring_register((unsigned)poller->ring.ring_fd,
+                          IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+    if (r == 0)
+        r = register_all(poller);
+    if (r == 0 && poller->has_outside)
+        r = register_outside(poller);
+    if (r == 0)
+        poller->thread = co__thread();
+    return r;
+}
+
 static int uring_begin(struct co__poller *poller)
 {
     int r = 0;
 
-    if ((poller->thread && poller->thread != &this_thread) ||
+    if ((poller->thread && poller->thread != co__thread()) ||
         poller->forks != co__forks)
         r = ring_renew(poller);
-    if (r == 0 && !poller->thread) {
-        /* liburing.so 2.3 forgets to export io_uring_enable_rings. */
-        r = io_uring_register((unsigned)poller->ring.ring_fd,
-                              IORING_REGISTER_ENABLE_RINGS, NULL, 0);
-        if (r == 0) {
-            poller->thread = &this_thread;
-            r = register_all(poller);
-        }
-        if (r == 0 && poller->has_outside)
-            r = register_outside(poller);
-    }
+    if (r == 0 && !poller->thread)
+        r = take_over(poller);
     /* The kernel need not look the ring up at each call. */
     if (r == 0 && !poller->registered)
         poller->registered = io_uring_register_ring_fd(&poller->ring) == 1;
@@ -273,7 +294,7 @@ static void uring_close(struct co__poller *poller)
 {
     struct io_uring_sqe *sqe;
 
-    if (poller->thread == &this_thread && (sqe = co__uring_sqe(poller))) {
+    if (poller->thread == co__thread() && (sqe = co__uring_sqe(poller))) {
         io_uring_prep_cancel64(
             sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
         sqe->user_data = CO__URING_NOTHING;
@@ -494,9 +515,16 @@ static int uring_fd(const struct co__poller *poller)
     r = co__wake_open(&own->outside);
     if (r < 0)
         return r;
+    if (own->thread == co__thread()) {
+        r = register_outside(own);
+        if (r < 0) {
+            co__wake_close(&own->outside);
+            return r;
+        }
+    }
     atomic_store(&own->has_outside, 1); /* from here on wakes are sent to it */
-    if (own->thread == &this_thread)
-        (void)register_outside(own);
+    if (own->thread == co__thread())
+        co__uring_tell_outside(own); /* what came between the two */
     return own->outside.fd;
 }
 

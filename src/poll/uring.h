@@ -25,10 +25,10 @@ struct co__uring_lent;
 struct co__poller {
     struct io_uring ring;
     struct co_loop *loop;
-    const void *thread; /* an address of the thread whose ring it is, or NULL */
-    unsigned forks;     /* co__forks of the process whose ring it is */
-    int registered;     /* the ring, with that thread */
-    int left_some;      /* completions that were not taken the last time */
+    uint64_t thread; /* whose ring it is, see base/thread.h; 0: nobody's yet */
+    unsigned forks;  /* co__forks of the process whose ring it is */
+    int registered;  /* the ring, with that thread */
+    int left_some;   /* completions that were not taken the last time */
     uint32_t serial;
     uint32_t commands; /* under way */
     uint64_t can;      /* bits of co__command_code */

@@ -91,14 +91,17 @@ int co__uring_submit(struct co__poller *poller, struct co__command *command)
         sqe->accept_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
     sqe->user_data = (uintptr_t)command;
     command->over = 0;
+    command->cancelled = 0;
     poller->commands++;
     return 0;
 }
 
 /*
- * A cancel interrupts the thread of the kernel's that has the command. What the
- * interrupted call says then includes codes that no system call returns: such
- * as ERESTARTSYS, the first of five (include/linux/errno.h of the kernel).
+ * A cancel interrupts the thread of the kernel's that has the command, and so
+ * does a signal to the process that the kernel deals with, to stop and to go
+ * on. What the interrupted call says then includes codes that no system call
+ * returns: such as ERESTARTSYS, the first of five (include/linux/errno.h of the
+ * kernel).
  */
 #define RESTART_FIRST 512
 #define RESTART_LAST  516
@@ -107,6 +110,18 @@ static int was_interrupted(int result)
 {
     return result == -EINTR ||
            (result <= -RESTART_FIRST && result >= -RESTART_LAST);
+}
+
+/* What was interrupted has had no effect. Without a cancel it is begun again,
+ * as the kernel does with a system call: 0 if it goes on. */
+static int interrupted(struct co__poller *poller, struct co__command *command)
+{
+    if (command->cancelled)
+        return -ECANCELED;
+    if (command->hint & CO__HINT_BOUND &&
+        co__fd_lapsed(command->fd, command->gen))
+        return -EBADF;
+    return co__uring_submit(poller, command);
 }
 
 void co__uring_command_ended(struct co__poller *poller, uint64_t data,
@@ -123,8 +138,11 @@ void co__uring_command_ended(struct co__poller *poller, uint64_t data,
     }
     if (command->hint & CO__HINT_LENT)
         co__uring_lent_back(poller, command, result, flags);
-    if (CO_UNLIKELY(was_interrupted(result)))
-        result = -ECANCELED;
+    if (CO_UNLIKELY(was_interrupted(result))) {
+        result = interrupted(poller, command);
+        if (result == 0)
+            return;
+    }
     if (CO_UNLIKELY(command->code == CO__DO_POLL) && result >= 0)
         result = (int)co__epoll_mask((uint32_t)result);
     command->done(command, result, end);
@@ -134,6 +152,7 @@ void co__uring_cancel(struct co__poller *poller, struct co__command *command)
 {
     struct io_uring_sqe *sqe = co__uring_sqe(poller);
 
+    command->cancelled = 1;
     if (!sqe)
         return; /* then it ends when it ends */
     io_uring_prep_cancel64(sqe, (uintptr_t)command, 0);

@@ -21,10 +21,10 @@ static int report(struct co__poller *poller, uint64_t data, int result,
 
     if (!watch)
         return OUT_OF_DATE;
+    if (!watch->once && !(flags & IORING_CQE_F_MORE) && result != -EBADF)
+        (void)co__uring_poll(poller, fd, watch->events, 0, data);
     if (result < 0) /* closed, say: who waits finds out by trying */
         result = POLLIN | POLLOUT | POLLERR;
-    else if (!watch->once && !(flags & IORING_CQE_F_MORE))
-        (void)co__uring_poll(poller, fd, watch->events, 0, data);
     if (watch->once)
         watch->events = 0;
     co__fd_ready(poller->loop, fd, watch->gen,

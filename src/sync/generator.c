@@ -23,6 +23,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "core/hooks.h"
 #include "core/sched.h"
 
@@ -388,8 +389,7 @@ static CO_COLD int free_elsewhere(struct co_gen *gen)
     struct co_loop *loop = gen->loop;
 
     /* A forked child has left its loop behind, with all generators. */
-    if (!co__loop && atomic_load(&loop->runs) &&
-        pthread_equal(loop->thread, pthread_self()))
+    if (!co__loop && atomic_load(&loop->runs) && loop->thread == co__thread())
         return 0;
     co__die("co_gen_free of another loop's generator");
 }

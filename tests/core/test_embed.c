@@ -12,6 +12,7 @@
 #include "core/loop.h"
 #include "support/check_main.h"
 
+#include <dlfcn.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
@@ -303,6 +304,24 @@ END_TEST
 
 /* ---- the descriptor ------------------------------------------------------ */
 
+/* In place of liburing's: so often it fails. */
+static int refusals;
+
+struct io_uring;
+int io_uring_register_eventfd(struct io_uring *ring, int fd);
+
+int io_uring_register_eventfd(struct io_uring *ring, int fd)
+{
+    int (*real)(struct io_uring *, int);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "io_uring_register_eventfd");
+    if (refusals > 0) {
+        refusals--;
+        return -ENOMEM;
+    }
+    return real(ring, fd);
+}
+
 START_TEST(poll_alone_has_no_descriptor)
 {
     int fd = co_loop_fd(the_loop);
@@ -311,6 +330,48 @@ START_TEST(poll_alone_has_no_descriptor)
         ck_assert_int_eq(fd, -ENOTSUP);
     else
         ck_assert_int_ge(fd, 0);
+}
+END_TEST
+
+static void *turn_elsewhere(void *result)
+{
+    *(int *)result = co_loop_turn(the_loop, 0);
+    return NULL;
+}
+
+static int turn_of_another_thread(void)
+{
+    pthread_t thread;
+    int result = 0;
+
+    ck_assert_int_eq(pthread_create(&thread, NULL, turn_elsewhere, &result), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    return result;
+}
+
+/* Of io_uring alone: it is asked for when the loop runs, and at the beginning
+ * on another thread. */
+START_TEST(the_descriptor_that_the_kernel_refuses_can_be_had_later)
+{
+    int native = !strcmp(co_loop_backend(the_loop), "io_uring");
+    co_call call = {.fn = nothing};
+
+    ck_assert_int_eq(co_loop_turn(the_loop, 0), 0);
+    refusals = native;
+    if (native)
+        ck_assert_int_eq(co_loop_fd(the_loop), -ENOMEM);
+    check_readable(0);
+    ck_assert_int_eq(turn_of_another_thread(), 0);
+    refusals = 2 * native;
+    for (int i = 0; i < 2 && native; i++)
+        ck_assert_int_eq(co_loop_turn(the_loop, 0), -ENOMEM);
+    ck_assert_int_eq(refusals, 0);
+    ck_assert_int_eq(co_loop_turn(the_loop, 0), 0);
+    check_readable(0);
+    ck_assert_int_eq(co_call_soon_threadsafe(the_loop, &call), 0);
+    check_readable(1);
+    ck_assert_int_eq(co_loop_turn(the_loop, 0), 0);
+    check_readable(0);
 }
 END_TEST
 
@@ -508,6 +569,7 @@ static Suite *suite(void)
     tcase_add_test(tc, a_turn_waits_for_a_timer);
     tcase_add_test(tc, a_turn_with_ready_tasks_does_not_wait);
     tcase_add_test(tc, poll_alone_has_no_descriptor);
+    tcase_add_test(tc, the_descriptor_that_the_kernel_refuses_can_be_had_later);
     tcase_add_test(tc, a_call_makes_the_descriptor_readable);
     tcase_add_test(tc, a_call_that_a_turn_leaves_keeps_the_descriptor_readable);
     tcase_add_test(tc, a_foreign_loop_sees_every_wake);

@@ -4,6 +4,7 @@
 #include <coppice/cancel.h>
 #include <coppice/embed.h>
 #include <coppice/error.h>
+#include <coppice/fd.h>
 #include <coppice/loop.h>
 #include <coppice/scope.h>
 #include <coppice/task.h>
@@ -12,12 +13,14 @@
 #include "core/loop.h"
 #include "support/check_main.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* ---- support ------------------------------------------------------------- */
 
@@ -361,6 +364,60 @@ START_TEST(a_loop_can_be_run_by_another_thread_than_its_makers)
     pthread_join(thread, NULL);
     ck_assert_int_eq(result, 7);
     ck_assert_int_eq(co_loop_run_until(the_loop, seven, NULL, &result), 0);
+}
+END_TEST
+
+static int pass_bytes(void *arg)
+{
+    const int *fds = arg;
+    char byte = 'b';
+
+    for (int i = 0; i < 10; i++)
+        if (co_write(fds[1], &byte, 1) != 1)
+            return -1;
+    return 7;
+}
+
+/* Each time the reader has to wait first. */
+static int take_bytes(void *arg)
+{
+    int fds[2], result = -1;
+    co_task *writer;
+    char byte;
+
+    (void)arg;
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -1;
+    writer = co_spawn(pass_bytes, fds);
+    for (int i = 0; i < 10; i++)
+        if (co_read(fds[0], &byte, 1) != 1)
+            return -1;
+    if (co_join(writer, &result) < 0 || co_close(fds[0]) < 0 ||
+        co_close(fds[1]) < 0)
+        return -1;
+    return result;
+}
+
+static void *take_elsewhere(void *result)
+{
+    if (co_loop_run_until(the_loop, take_bytes, NULL, result) < 0)
+        *(int *)result = -1;
+    return NULL;
+}
+
+/* Threads that mostly get all that the one before had: its stack, its variables
+ * and its pthread_t. */
+START_TEST(threads_one_after_the_other_run_a_loop)
+{
+    for (int i = 0; i < 5; i++) {
+        pthread_t thread;
+        int result = 0;
+
+        ck_assert_int_eq(pthread_create(&thread, NULL, take_elsewhere, &result),
+                         0);
+        pthread_join(thread, NULL);
+        ck_assert_int_eq(result, 7);
+    }
 }
 END_TEST
 
@@ -821,6 +878,7 @@ static Suite *suite(void)
     tcase_add_test(tc, one_thread_runs_one_loop_at_a_time);
     tcase_add_test(tc, one_loop_runs_on_one_thread_at_a_time);
     tcase_add_test(tc, a_loop_can_be_run_by_another_thread_than_its_makers);
+    tcase_add_test(tc, threads_one_after_the_other_run_a_loop);
     tcase_add_test(tc, started_task_keeps_its_loop_on_its_thread);
 
     tc = case_of(s, "running");

@@ -10,6 +10,7 @@
 
 #include <coppice/scope.h>
 
+#include <dirent.h>
 #include <signal.h>
 
 /* ---- before the call ----------------------------------------------------- */
@@ -511,6 +512,81 @@ START_TEST(signals_do_not_interrupt_a_thread)
 }
 END_TEST
 
+/* Opens the FIFO, and says before whether the kernel does that. */
+static int open_and_tell(void *tell)
+{
+    char native = (char)files_are_native();
+
+    if (write(*(int *)tell, &native, 1) != 1)
+        return -1;
+    return co_file_open(in_folder("fifo"), O_RDONLY, 0) < 0 ? -1 : 0;
+}
+
+/* Whether a thread of the kernel's own that works for a process waits. */
+static int worker_waits(pid_t pid)
+{
+    char path[300], line[128];
+    int waits = 0;
+    DIR *tasks;
+
+    snprintf(path, sizeof(path), "/proc/%d/task", pid);
+    tasks = opendir(path);
+    ck_assert_ptr_nonnull(tasks);
+    for (struct dirent *task; (task = readdir(tasks)) != NULL;) {
+        FILE *f;
+
+        snprintf(path, sizeof(path), "/proc/%d/task/%.16s/stat", pid,
+                 task->d_name);
+        f = fopen(path, "r");
+        if (f && fgets(line, sizeof(line), f))
+            waits |= strstr(line, "(iou-wrk-") && strstr(line, ") S ");
+        if (f)
+            fclose(f);
+    }
+    closedir(tasks);
+    return waits;
+}
+
+/* It has left its waits by the time that waitpid tells so. */
+static void stop_and_go_on(pid_t pid)
+{
+    int status;
+
+    ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+    ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
+    ck_assert(WIFSTOPPED(status));
+    ck_assert_int_eq(kill(pid, SIGCONT), 0);
+    ck_assert_int_eq(waitpid(pid, &status, WCONTINUED), pid);
+    ck_assert(WIFCONTINUED(status));
+}
+
+START_TEST(a_process_that_was_stopped_goes_on_opening)
+{
+    int tell[2], writer;
+    char native;
+    pid_t pid;
+
+    ck_assert_int_eq(mkfifo(in_folder("fifo"), 0600), 0);
+    ck_assert_int_eq(pipe2(tell, O_CLOEXEC), 0);
+    pid = fork();
+    if (pid == 0)
+        _exit(co_run(open_and_tell, &tell[1]) == 0 ? CO_TEST_WELL : 1);
+    ck_assert_int_eq(read(tell[0], &native, 1), 1);
+    AWAIT(!native || worker_waits(pid));
+    stop_and_go_on(pid);
+    writer = -1;
+    for (int i = 0; writer < 0 && i < 5000; i++) {
+        writer = open(in_folder("fifo"), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+        usleep(200);
+    }
+    ck_assert_int_eq(co_test_end_of(pid), CO_TEST_WELL);
+    ck_assert_int_ge(writer, 0);
+    close(writer);
+    close(tell[0]);
+    close(tell[1]);
+}
+END_TEST
+
 static int read_first_byte(void)
 {
     char byte = ~pattern(0);
@@ -568,6 +644,7 @@ static Suite *suite(void)
     tcase_add_test(tc, loops_of_several_threads_share_a_file);
     tcase_add_test(tc, signals_do_not_interrupt_a_task);
     tcase_add_test(tc, signals_do_not_interrupt_a_thread);
+    tcase_add_test(tc, a_process_that_was_stopped_goes_on_opening);
     tcase_add_test(tc, a_forked_child_uses_files);
     suite_add_tcase(s, tc);
 
