@@ -136,6 +136,46 @@ START_TEST(a_wait_without_a_limit_lasts)
 }
 END_TEST
 
+static int begin(void)
+{
+    return ops->begin ? ops->begin(poller) : 0;
+}
+
+static void end(void)
+{
+    if (ops->end)
+        ops->end(poller, 1);
+}
+
+static void *wait_elsewhere(void *result)
+{
+    *(int *)result = begin();
+    if (*(int *)result == 0) {
+        *(int *)result = wait_for(CO_NEVER);
+        end();
+    }
+    return NULL;
+}
+
+/* Who sends it cannot know who will wait. */
+START_TEST(a_wake_ends_the_wait_of_the_thread_that_begins_next)
+{
+    for (int i = 0; i < 3; i++) {
+        pthread_t thread;
+        int result = -1;
+
+        look();
+        ops->wake(poller);
+        end();
+        ck_assert_int_eq(pthread_create(&thread, NULL, wait_elsewhere, &result),
+                         0);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+        ck_assert_int_eq(result, 0);
+        ck_assert_int_eq(begin(), 0);
+    }
+}
+END_TEST
+
 /* ---- pause --------------------------------------------------------------- */
 
 /* The first may end at once, and so may the one after a wake. */
@@ -308,6 +348,7 @@ void add_waits(TCase *tc)
     tcase_add_test(tc, a_pause_sees_nothing_and_loses_nothing);
     tcase_add_test(tc, a_pause_does_not_hold_up_what_a_wait_has_left);
     tcase_add_test(tc, a_wake_before_a_pause_ends_it_and_no_other);
+    tcase_add_test(tc, a_wake_ends_the_wait_of_the_thread_that_begins_next);
     tcase_add_test(tc, another_thread_ends_a_pause);
     tcase_add_test(tc, a_signal_handler_ends_a_wait);
     tcase_add_test(tc, a_signal_may_end_a_wait_early_but_reports_nothing);
