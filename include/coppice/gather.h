@@ -24,11 +24,12 @@ CO_BEGIN_DECLS
  *
  * Suspends: if it has to wait; outside a task the thread waits, with
  * CO_GATHER_ALL. Thread-safe: as the futures.
- * Returns 0, or the error of the future that failed first, or -ECANCELED,
- * -ETIMEDOUT, or, having waited for nothing, -EINVAL (NULL, or other flags),
- * -EPERM (another loop's future; or it would wait in a loop callback, or
- * without CO_GATHER_ALL outside a task), -EDEADLK (the task's own future),
- * -ENOMEM (for more than a few futures, without CO_GATHER_ALL).
+ * Returns 0, or the error of the future that failed first (of those that had
+ * before the call, the first of the array), or -ECANCELED, -ETIMEDOUT, or,
+ * having waited for nothing, -EINVAL (NULL, or other flags), -EPERM (another
+ * loop's future; or it would wait in a loop callback, or without CO_GATHER_ALL
+ * outside a task), -EDEADLK (the task's own future), -ENOMEM (for more than a
+ * few futures, without CO_GATHER_ALL).
  */
 CO_API CO_MUST_CHECK int co_gather(co_future *const futures[], size_t count,
                                    int results[], unsigned flags);

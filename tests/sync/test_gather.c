@@ -182,6 +182,15 @@ CO_TASK_TEST(of_two_errors_in_one_turn_the_first_is_returned)
     drop(3);
 }
 
+CO_TASK_TEST(of_errors_from_before_the_first_of_the_array_is_returned)
+{
+    make(3);
+    ck_assert_int_eq(co_future_fail(future[2], -EIO), 0);
+    ck_assert_int_eq(co_future_fail(future[1], -EPIPE), 0);
+    ck_assert_int_eq(co_gather(future, 3, NULL, 0), -EPIPE);
+    drop(3);
+}
+
 CO_TASK_TEST(cancelled_future_is_an_error_of_gather)
 {
     struct call call = {.count = 2};
@@ -1137,7 +1146,7 @@ END_TEST
 START_TEST(thread_that_times_out_cancels)
 {
     struct thread thread;
-    int results[3];
+    int results[3] = {0};
 
     make_shared(&thread, 3);
     co_timeout(CO_MS) {
@@ -1162,6 +1171,8 @@ static void add_gather(TCase *tc)
     tcase_add_test(tc, first_error_is_returned_at_once_and_the_others_go_on);
     tcase_add_test(tc, first_error_is_the_first_that_came);
     tcase_add_test(tc, of_two_errors_in_one_turn_the_first_is_returned);
+    tcase_add_test(tc,
+                   of_errors_from_before_the_first_of_the_array_is_returned);
     tcase_add_test(tc, cancelled_future_is_an_error_of_gather);
     tcase_add_test(tc, with_gather_all_errors_are_results);
     tcase_add_test(tc, future_given_twice_counts_twice);

@@ -210,6 +210,7 @@ static void disturb(void)
 #define WITHIN(r, call)                                                        \
     do {                                                                       \
         disturb();                                                             \
+        (r) = -EINVAL;                                                         \
         co_timeout(below(5) * CO_MS) {                                         \
             (r) = (call);                                                      \
         }                                                                      \
@@ -225,6 +226,7 @@ struct limit {
 #define LIMITED(limit, r, call)                                                \
     do {                                                                       \
         disturb();                                                             \
+        (r) = -EINVAL;                                                         \
         (limit).begun = now();                                                 \
         (limit).until = (limit).begun.at + below(5) * CO_MS;                   \
         (limit).before =                                                       \
@@ -889,7 +891,7 @@ static void gather_gave_up(struct set *set)
 static void use_gather(void)
 {
     unsigned flags = below(2) ? CO_GATHER_ALL : 0;
-    int results[MEMBERS];
+    int results[MEMBERS] = {0};
     struct limit limit;
     struct set set;
     size_t done;

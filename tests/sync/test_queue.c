@@ -443,10 +443,10 @@ CO_TASK_TEST(ring_that_has_wrapped_grows_in_order)
 /* What a task does, and what came of it. */
 struct call {
     co_queue *queue;
-    int value;
     co_time limit; /* 0: none */
-    int expired;
     struct co_test_log *log;
+    int value;
+    int expired;
 };
 
 static int limited(struct call *call, int (*fn)(struct call *call))
