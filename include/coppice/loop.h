@@ -76,9 +76,10 @@ CO_API void co_loop_free(co_loop *loop);
  * tasks stay for the next run.
  *
  * Returns 0 with *result set as for co_run_with, or -EINVAL, -EDEADLK (a loop
- * runs on this thread, or this one runs on another), -EPERM (it has tasks, and
- * another thread ran it last: a started task never changes thread), -ENOMEM, or
- * -EINTR (co_loop_stop came first: the task goes on in the next run, detached).
+ * runs on this thread, or this one runs on another), -EPERM (it has tasks, or
+ * has made callbacks, which is a task of its own, and another thread ran it
+ * last: a started task never changes thread), -ENOMEM, or -EINTR (co_loop_stop
+ * came first: the task goes on in the next run, detached).
  */
 #define co_loop_run_until(loop, fn, arg, result)                               \
     co_loop_run_until_at(CO_SITE, (loop), (fn), (arg), (result))

@@ -448,6 +448,26 @@ START_TEST(started_task_keeps_its_loop_on_its_thread)
 }
 END_TEST
 
+static void do_nothing(void *arg)
+{
+    (void)arg;
+}
+
+START_TEST(loop_that_made_callbacks_stays_on_its_thread)
+{
+    co_call call = {.fn = do_nothing};
+    pthread_t thread;
+    int result = 0;
+
+    ck_assert_int_eq(co_call_soon_threadsafe(the_loop, &call), 0);
+    ck_assert_int_eq(co_loop_turn(the_loop, 0), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, run_elsewhere, &result), 0);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(result, -1);
+    ck_assert_int_eq(co_loop_run_until(the_loop, seven, NULL, &result), 0);
+}
+END_TEST
+
 /* ---- spawning from outside ----------------------------------------------- */
 
 START_TEST(what_is_spawned_before_a_run_runs_in_it)
@@ -880,6 +900,7 @@ static Suite *suite(void)
     tcase_add_test(tc, a_loop_can_be_run_by_another_thread_than_its_makers);
     tcase_add_test(tc, threads_one_after_the_other_run_a_loop);
     tcase_add_test(tc, started_task_keeps_its_loop_on_its_thread);
+    tcase_add_test(tc, loop_that_made_callbacks_stays_on_its_thread);
 
     tc = case_of(s, "running");
     tcase_add_checked_fixture(tc, virtual_on, virtual_off);
