@@ -512,12 +512,16 @@ START_TEST(signals_do_not_interrupt_a_thread)
 }
 END_TEST
 
-/* Opens the FIFO, and says before whether the kernel does that. */
+static int is_native(void *unused)
+{
+    (void)unused;
+    return files_are_native();
+}
+
+/* Opens the FIFO, and says so before. */
 static int open_and_tell(void *tell)
 {
-    char native = (char)files_are_native();
-
-    if (write(*(int *)tell, &native, 1) != 1)
+    if (write(*(int *)tell, "", 1) != 1)
         return -1;
     return co_file_open(in_folder("fifo"), O_RDONLY, 0) < 0 ? -1 : 0;
 }
@@ -562,16 +566,21 @@ static void stop_and_go_on(pid_t pid)
 
 START_TEST(a_process_that_was_stopped_goes_on_opening)
 {
+    int native = co_run(is_native, NULL);
     int tell[2], writer;
-    char native;
+    char byte;
     pid_t pid;
+
+    /* Otherwise the child starts a thread. */
+    if (!native && (CO__TSAN || !CO_TEST_FORKS_AMID_WORK))
+        return;
 
     ck_assert_int_eq(mkfifo(in_folder("fifo"), 0600), 0);
     ck_assert_int_eq(pipe2(tell, O_CLOEXEC), 0);
     pid = fork();
     if (pid == 0)
         _exit(co_run(open_and_tell, &tell[1]) == 0 ? CO_TEST_WELL : 1);
-    ck_assert_int_eq(read(tell[0], &native, 1), 1);
+    ck_assert_int_eq(read(tell[0], &byte, 1), 1);
     AWAIT(!native || worker_waits(pid));
     stop_and_go_on(pid);
     writer = -1;
