@@ -6,6 +6,7 @@
 #include <coppice/error.h>
 #include <coppice/fd.h>
 #include <coppice/loop.h>
+#include <coppice/pipe.h>
 #include <coppice/scope.h>
 #include <coppice/task.h>
 
@@ -13,7 +14,6 @@
 #include "core/loop.h"
 #include "support/check_main.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -386,7 +386,7 @@ static int take_bytes(void *arg)
     char byte;
 
     (void)arg;
-    if (pipe2(fds, O_CLOEXEC) < 0)
+    if (co_pipe(fds) < 0)
         return -1;
     writer = co_spawn(pass_bytes, fds);
     for (int i = 0; i < 10; i++)
