@@ -101,11 +101,17 @@ co_future *co_future_ref(co_future *future)
     return future;
 }
 
-/* An error; the last reference is going. Outside loops it is the environment
+/* Of an error, as the last reference goes. Outside loops it is the environment
  * that says whether to tell, or the loop in which the future was made. */
+static int is_unseen(const struct co_future *future, const struct co_loop *loop)
+{
+    return co__future_is_done(future) && !future->cancelled &&
+           !atomic_load_explicit(&future->looked, memory_order_relaxed) &&
+           (future->debug || (loop ? loop->debug : co__debug_by_environment()));
+}
+
 static CO_COLD void report_unseen(const struct co_future *future)
 {
-    struct co_loop *loop = co__loop;
     co_report report = {
         .size = sizeof(report),
         .message = "a future's error was never looked at",
@@ -113,10 +119,7 @@ static CO_COLD void report_unseen(const struct co_future *future)
         .error = future->result,
     };
 
-    if (co__future_is_done(future) && !future->cancelled &&
-        !atomic_load_explicit(&future->looked, memory_order_relaxed) &&
-        (future->debug || (loop ? loop->debug : co__debug_by_environment())))
-        co__report(loop, &report);
+    co__report(co__loop, &report);
 }
 
 static CO_NOINLINE void destroy_shared(struct co_future *future)
@@ -129,7 +132,7 @@ static CO_NOINLINE void destroy(struct co_future *future)
 {
     struct co_loop *loop = co__loop;
 
-    if (CO_UNLIKELY(future->result < 0))
+    if (CO_UNLIKELY(future->result < 0) && is_unseen(future, loop))
         report_unseen(future);
     if (CO_UNLIKELY(future->shared)) {
         destroy_shared(future);

@@ -191,11 +191,7 @@ void co__uring_tell_outside(struct co__poller *poller)
 
 static int register_outside(struct co__poller *poller)
 {
-    int r = io_uring_register_eventfd(&poller->ring, poller->outside.fd);
-
-    if (r == 0)
-        co__uring_tell_outside(poller);
-    return r;
+    return io_uring_register_eventfd(&poller->ring, poller->outside.fd);
 }
 
 /* The ring becomes this thread's, with all that is registered. What fails half
@@ -212,9 +208,12 @@ static int take_over(struct co__poller *poller)
         r = register_all(poller);
     if (r == 0 && poller->has_outside)
         r = register_outside(poller);
-    if (r == 0)
-        poller->thread = co__thread();
-    return r;
+    if (r < 0)
+        return r;
+    poller->thread = co__thread();
+    if (poller->has_outside)
+        co__uring_tell_outside(poller);
+    return 0;
 }
 
 static int uring_begin(struct co__poller *poller)
@@ -524,7 +523,7 @@ static int uring_fd(const struct co__poller *poller)
     }
     atomic_store(&own->has_outside, 1); /* from here on wakes are sent to it */
     if (own->thread == co__thread())
-        co__uring_tell_outside(own); /* what came between the two */
+        co__uring_tell_outside(own); /* what came before */
     return own->outside.fd;
 }
 
