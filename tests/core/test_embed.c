@@ -349,6 +349,16 @@ static int turn_of_another_thread(void)
     return result;
 }
 
+/* The ring that another thread had ends when the kernel likes, and may make the
+ * descriptor readable once more. */
+static void turn_until_unreadable(void)
+{
+    struct pollfd p = {.fd = co_loop_fd(the_loop), .events = POLLIN};
+
+    while (p.fd >= 0 && poll(&p, 1, 0) == 1)
+        ck_assert_int_eq(co_loop_turn(the_loop, 0), 0);
+}
+
 /* Of io_uring alone: it is asked for when the loop runs, and at the beginning
  * on another thread. */
 START_TEST(the_descriptor_that_the_kernel_refuses_can_be_had_later)
@@ -367,11 +377,11 @@ START_TEST(the_descriptor_that_the_kernel_refuses_can_be_had_later)
         ck_assert_int_eq(co_loop_turn(the_loop, 0), -ENOMEM);
     ck_assert_int_eq(refusals, 0);
     ck_assert_int_eq(co_loop_turn(the_loop, 0), 0);
-    check_readable(0);
+    turn_until_unreadable();
     ck_assert_int_eq(co_call_soon_threadsafe(the_loop, &call), 0);
     check_readable(1);
     ck_assert_int_eq(co_loop_turn(the_loop, 0), 0);
-    check_readable(0);
+    turn_until_unreadable();
 }
 END_TEST
 
